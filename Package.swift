@@ -1,0 +1,87 @@
+// swift-tools-version: 6.1
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import PackageDescription
+
+let swiftSettings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+  name: "nmmask",
+  products: [
+    .executable(name: "nmmask", targets: ["nmmask"]),
+    .library(name: "Sparsity", targets: ["Sparsity"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+    .package(url: "https://github.com/attaswift/BigInt", from: "6.0.1"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    .executableTarget(
+      name: "nmmask",
+      dependencies: [
+        "MaskAPI",
+        "Sparsity",
+        "TensorIO",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: swiftSettings
+    ),
+    .target(
+      name: "MaskAPI",
+      dependencies: [
+        "MicroHTTP",
+        "Sparsity",
+        "TensorIO",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: swiftSettings
+    ),
+    .target(
+      name: "MicroHTTP",
+      dependencies: [
+        "CMicroHTTPD",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+      ],
+      swiftSettings: swiftSettings
+    ),
+    .target(name: "TensorIO", dependencies: ["Sparsity"], swiftSettings: swiftSettings),
+    .target(
+      name: "Sparsity",
+      dependencies: [
+        "CGLPK",
+        "CKernels",
+        .product(name: "BigInt", package: "BigInt"),
+      ],
+      swiftSettings: swiftSettings
+    ),
+    .target(name: "CKernels"),
+    .target(name: "CGLPK", linkerSettings: [.linkedLibrary("glpk")]),
+    .systemLibrary(
+      name: "CMicroHTTPD",
+      pkgConfig: "libmicrohttpd",
+      providers: [.apt(["libmicrohttpd-dev"])]
+    ),
+    .testTarget(
+      name: "SparsityTests",
+      dependencies: ["Sparsity", .product(name: "BigInt", package: "BigInt")],
+      swiftSettings: swiftSettings
+    ),
+    .testTarget(name: "TensorIOTests", dependencies: ["TensorIO"], swiftSettings: swiftSettings),
+    .testTarget(name: "MicroHTTPTests", dependencies: ["MicroHTTP"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "MaskAPITests",
+      dependencies: ["MaskAPI", .product(name: "Yams", package: "Yams")],
+      swiftSettings: swiftSettings
+    ),
+  ],
+  swiftLanguageModes: [.v6]
+)
