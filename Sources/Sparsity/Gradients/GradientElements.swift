@@ -1,58 +1,62 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 extension MatrixView {
-  /// Reads one row as doubles: exact but for 64-bit integers beyond 2^53, which round to nearest.
+  /// Reads some columns of one row: exact but for integers and doubles that `Target` cannot hold,
+  /// which round to nearest.
   ///
-  /// - Complexity: O(`columns`).
-  func readRow(_ row: Int, into destination: UnsafeMutablePointer<Double>) {
-    let source = base + row * rowByteCount
+  /// - Complexity: O(`range.count`).
+  func read<Target: BinaryFloatingPoint>(
+    row: Int,
+    columns range: Range<Int>,
+    into destination: UnsafeMutablePointer<Target>
+  ) {
     switch dataType {
-    case .float64: convert(source, Double.self, destination) { $0 }
-    case .float32: convert(source, Float.self, destination) { Double($0) }
-    case .float16: convert(source, UInt16.self, destination) { Double(float16Bits: $0) }
+    case .float64: convert(row, range, destination) { (element: Double) in Target(element) }
+    case .float32: convert(row, range, destination) { (element: Float) in Target(element) }
+    case .float16:
+      convert(row, range, destination) { (bits: UInt16) in Target(Float(float16Bits: bits)) }
     case .bfloat16:
-      convert(source, UInt16.self, destination) { Double(Float(bitPattern: UInt32($0) << 16)) }
-    case .int8: convert(source, Int8.self, destination) { Double($0) }
-    case .uint8: convert(source, UInt8.self, destination) { Double($0) }
-    case .int16: convert(source, Int16.self, destination) { Double($0) }
-    case .int32: convert(source, Int32.self, destination) { Double($0) }
-    case .int64: convert(source, Int64.self, destination) { Double($0) }
+      convert(row, range, destination) { (bits: UInt16) in
+        Target(Float(bitPattern: UInt32(bits) << 16))
+      }
+    case .int8: convert(row, range, destination) { (element: Int8) in Target(element) }
+    case .uint8: convert(row, range, destination) { (element: UInt8) in Target(element) }
+    case .int16: convert(row, range, destination) { (element: Int16) in Target(element) }
+    case .int32: convert(row, range, destination) { (element: Int32) in Target(element) }
+    case .int64: convert(row, range, destination) { (element: Int64) in Target(element) }
     }
   }
 
   @inline(__always)
-  private func convert<Element: BitwiseCopyable>(
-    _ source: UnsafeRawPointer,
-    _: Element.Type,
-    _ destination: UnsafeMutablePointer<Double>,
-    _ toDouble: (Element) -> Double
+  private func convert<Element: BitwiseCopyable, Target>(
+    _ row: Int,
+    _ range: Range<Int>,
+    _ destination: UnsafeMutablePointer<Target>,
+    _ conversion: (Element) -> Target
   ) {
-    for column in 0..<columns {
-      destination[column] = toDouble(
-        source.loadUnaligned(fromByteOffset: column * MemoryLayout<Element>.size, as: Element.self)
+    let size = MemoryLayout<Element>.size
+    let source = base + row * rowByteCount + range.lowerBound * size
+    for index in 0..<range.count {
+      destination[index] = conversion(
+        source.loadUnaligned(fromByteOffset: index * size, as: Element.self)
       )
     }
   }
 }
 
-extension Double {
+extension Float {
   /// The value of an IEEE 754 half-precision number.
   ///
   /// By hand because `Float16` is missing on some platforms that Swift runs on.
+  @inline(__always)
   init(float16Bits bits: UInt16) {
-    let sign: FloatingPointSign = bits & 0x8000 == 0 ? .plus : .minus
-    let exponent = Int(bits >> 10 & 0x1F)
-    let fraction = UInt64(bits & 0x3FF)
-    switch exponent {
-    case 0:
-      self = Double(fraction) * 0x1p-24
-      if sign == .minus { self = -self }
-    case 31:
-      self = fraction == 0 ? .infinity : .nan
-      if sign == .minus { self = -self }
-    default:
-      let field = UInt64(exponent - 15 + 1023)
-      self = Double(bitPattern: UInt64(bits & 0x8000) << 48 | field << 52 | fraction << 42)
+    let sign = UInt32(bits & 0x8000) << 16
+    let rest = UInt32(bits & 0x7FFF)
+    if rest >= 0x7C00 {
+      self = Float(bitPattern: sign | rest << 13 | 0x7F80_0000)
+    } else {
+      // Shifted into place the exponent is 112 too small, for subnormals too.
+      self = Float(bitPattern: sign | rest << 13) * 0x1p112
     }
   }
 }

@@ -40,7 +40,8 @@ extension GradientEstimator {
   func estimate<Element: BitwiseCopyable>(
     _ elements: [Element],
     _ dataType: DataType,
-    columns: Int
+    columns: Int,
+    withProbabilities: Bool = true
   ) throws(GradientError) -> GradientEstimate {
     precondition(dataType.byteCount == MemoryLayout<Element>.size)
     precondition(columns > 0 ? elements.count.isMultiple(of: columns) : elements.isEmpty)
@@ -64,12 +65,13 @@ extension GradientEstimator {
       totalRows: rows,
       values: values,
       mask: mask,
-      probabilities: probabilities
+      probabilities: withProbabilities ? probabilities : nil
     )
     return GradientEstimate(
       values: Array(UnsafeBufferPointer(start: values, count: elements.count)),
       mask: Array(UnsafeBufferPointer(start: mask, count: maskCount)),
-      probabilities: Array(UnsafeBufferPointer(start: probabilities, count: elements.count)),
+      probabilities: withProbabilities
+        ? Array(UnsafeBufferPointer(start: probabilities, count: elements.count)) : [],
       sums: sums
     )
   }

@@ -13,6 +13,8 @@ public struct GradientEstimator: Sendable {
   public let method: GradientMethod
   public let seed: UInt64
   public let tensorKey: UInt64
+  /// The code that computes `minimumVariance`.
+  public var kernel: GradientKernel
 
   let stream: RandomStream
 
@@ -24,13 +26,15 @@ public struct GradientEstimator: Sendable {
   ///   - method: any but `stochasticThreshold`.
   ///   - seed: the key of the random numbers.
   ///   - tensorKey: tells apart tensors under one seed; see `tensorKey(name:)`.
+  ///   - kernel: the code to use, which must be supported.
   /// - Throws: `GradientError` if the method does not allow the pattern.
   public init(
     pattern: Pattern,
     axis: GradientAxis,
     method: GradientMethod,
     seed: UInt64,
-    tensorKey: UInt64 = 0
+    tensorKey: UInt64 = 0,
+    kernel: GradientKernel = .best
   ) throws(GradientError) {
     guard pattern.m <= Pattern.maximumGroupSize(for: .row) else {
       throw .groupSizeTooLarge(m: pattern.m)
@@ -44,6 +48,8 @@ public struct GradientEstimator: Sendable {
     self.method = method
     self.seed = seed
     self.tensorKey = tensorKey
+    precondition(kernel.isSupported)
+    self.kernel = kernel
     stream = RandomStream(seed: seed, tensorKey: tensorKey)
   }
 
@@ -84,14 +90,16 @@ public struct GradientEstimator: Sendable {
     }
     var sums = GradientSums()
     let height = axis == .row ? 1 : pattern.m
-    var strip = GradientStrip(estimator: self, columns: band.columns, totalRows: totalRows)
+    let strip = GradientStrip(estimator: self, columns: band.columns, totalRows: totalRows)
     for row in stride(from: 0, to: band.rows, by: height) {
       try strip.estimate(
         band.rows(row..<row + height),
         firstRow: firstRow + row,
-        values: values + row * band.columns,
-        mask: mask + row * ((band.columns + 7) / 8),
-        probabilities: probabilities.map { $0 + row * band.columns },
+        output: GradientStrip.Output(
+          values: values + row * band.columns,
+          mask: mask + row * ((band.columns + 7) / 8),
+          probabilities: probabilities.map { $0 + row * band.columns }
+        ),
         sums: &sums
       )
     }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import CKernels
+
 /// The smallest part of a matrix that has whole groups: one row, or m rows for `column`.
 ///
-/// Its sums are taken in one fixed order, eight groups abreast, whatever the instruction set.
+/// Its sums are taken in one fixed order, eight groups abreast, whatever the kernel.
 struct GradientStrip: ~Copyable {
   private let estimator: GradientEstimator
   private let columns: Int
@@ -10,6 +12,8 @@ struct GradientStrip: ~Copyable {
   private let groupsPerColumn: Int
   private let group: GroupWorkspace
   private let elements: UnsafeMutablePointer<Double>
+  /// The strip in float32, for the kernel, where it comes in another type.
+  private let converted: UnsafeMutablePointer<Float>
   private let minimumVariance: MinimumVariance
   private let sequential: SequentialSampling
   private let greedy: GreedyGradient
@@ -21,76 +25,161 @@ struct GradientStrip: ~Copyable {
     groupsPerRow = columns / pattern.m
     groupsPerColumn = totalRows / pattern.m
     group = GroupWorkspace(m: pattern.m)
-    elements = .allocate(capacity: max(1, columns * (estimator.axis == .row ? 1 : pattern.m)))
+    let count = max(1, columns * (estimator.axis == .row ? 1 : pattern.m))
+    elements = .allocate(capacity: count)
+    converted = .allocate(capacity: count)
     minimumVariance = MinimumVariance(n: pattern.n, m: pattern.m)
     sequential = SequentialSampling(n: min(2, pattern.n), m: pattern.m)
     greedy = GreedyGradient(n: pattern.n)
   }
 
-  deinit { elements.deallocate() }
+  deinit {
+    elements.deallocate()
+    converted.deallocate()
+  }
+
+  private var isRow: Bool { estimator.axis == .row }
+  private var groupCount: Int { isRow ? groupsPerRow : columns }
+  private var maskByteCount: Int { (columns + 7) / 8 }
+
+  /// Where the estimate of a strip goes.
+  struct Output {
+    var values: UnsafeMutablePointer<Float>
+    var mask: UnsafeMutablePointer<UInt8>
+    var probabilities: UnsafeMutablePointer<Double>?
+  }
 
   /// Estimates the groups of one strip and adds to `sums`.
-  mutating func estimate(
+  borrowing func estimate(
     _ strip: MatrixView,
     firstRow: Int,
-    values: UnsafeMutablePointer<Float>,
-    mask: UnsafeMutablePointer<UInt8>,
-    probabilities: UnsafeMutablePointer<Double>?,
+    output: Output,
     sums: inout GradientSums
   ) throws(GradientError) {
-    try read(strip, firstRow: firstRow)
-    let maskBytes = (columns + 7) / 8
-    mask.update(repeating: 0, count: strip.rows * maskBytes)
+    output.mask.update(repeating: 0, count: strip.rows * maskByteCount)
+    var partial = Partial()
+    let done = runKernel(strip, firstRow: firstRow, output: output, partial: &partial)
+    try estimateGroups(
+      done..<groupCount,
+      of: strip,
+      firstRow: firstRow,
+      output: output,
+      partial: &partial
+    )
+    sums.kept += partial.kept
+    sums.zeros += partial.zeros
+    sums.count += strip.rows * columns
+    sums.exactVariance.add(Partial.total(partial.variance))
+    sums.exactSquaredBias.add(Partial.total(partial.squaredBias))
+    sums.exactSumOfSquares.add(Partial.total(partial.squares))
+  }
+
+  /// Lets the kernel do whole blocks of eight groups, and returns the number of groups done.
+  ///
+  /// None, where the kernel does not apply or has met something that no estimate exists for: the
+  /// path group by group then finds the error.
+  private borrowing func runKernel(
+    _ strip: MatrixView,
+    firstRow: Int,
+    output: Output,
+    partial: inout Partial
+  ) -> Int {
+    let blocks = groupCount / 8
+    guard blocks > 0, estimator.method == .minimumVariance, output.probabilities == nil,
+      estimator.kernel.handles(estimator.pattern, strip.dataType)
+    else { return 0 }
+    var source = strip.base
+    if strip.dataType != .float32 {
+      for row in 0..<strip.rows {
+        strip.read(row: row, columns: 0..<columns, into: converted + row * columns)
+      }
+      source = UnsafeRawPointer(converted)
+    }
+    let place = GradientKernel.Strip(
+      pattern: estimator.pattern,
+      axis: estimator.axis,
+      columns: columns,
+      stream: gradients_stream(
+        seed: estimator.seed,
+        tensor_key: estimator.tensorKey,
+        first_group: UInt64(groupIndex(0, firstRow: firstRow)),
+        group_stride: UInt64(isRow ? 1 : groupsPerColumn)
+      ),
+      source: source,
+      values: output.values,
+      mask: output.mask
+    )
+    var kernelSums = gradients_sums()
+    guard estimator.kernel.estimate(place, blocks: blocks, sums: &kernelSums) else {
+      output.mask.update(repeating: 0, count: strip.rows * maskByteCount)
+      return 0
+    }
+    partial = Partial(kernelSums)
+    return 8 * blocks
+  }
+
+  /// The index in the whole matrix of a group of the strip.
+  private borrowing func groupIndex(_ ordinal: Int, firstRow: Int) -> Int {
+    isRow
+      ? firstRow * groupsPerRow + ordinal
+      : ordinal * groupsPerColumn + firstRow / estimator.pattern.m
+  }
+
+  private borrowing func estimateGroups(
+    _ ordinals: Range<Int>,
+    of strip: MatrixView,
+    firstRow: Int,
+    output: Output,
+    partial: inout Partial
+  ) throws(GradientError) {
     let m = estimator.pattern.m
-    let isRow = estimator.axis == .row
+    let firstColumn = ordinals.lowerBound * (isRow ? m : 1)
+    try read(strip, columns: firstColumn..<columns, firstRow: firstRow)
     let stride = isRow ? 1 : columns
-    var lanes = Lanes()
     var overflow: (row: Int, column: Int)?
-    for ordinal in 0..<(isRow ? groupsPerRow : columns) {
+    for ordinal in ordinals {
       let start = isRow ? ordinal * m : ordinal
-      let index =
-        isRow
-        ? firstRow * groupsPerRow + ordinal
-        : ordinal * groupsPerColumn + firstRow / m
       let nonZeros = group.load(elements + start, stride: stride)
-      if let probabilities {
+      if let probabilities = output.probabilities {
         writeProbabilities(nonZeros, probabilities + start, stride)
         _ = group.load(elements + start, stride: stride)
       }
       let squares = group.sumOfSquares()
-      let outcome = estimateGroup(index: UInt64(index), nonZeros: nonZeros)
+      let index = UInt64(groupIndex(ordinal, firstRow: firstRow))
+      let outcome = estimateGroup(index: index, nonZeros: nonZeros)
       if outcome.overflow >= 0 {
         let place =
           isRow
-          ? (firstRow, start + outcome.overflow) : (firstRow + outcome.overflow, ordinal)
+          ? (row: firstRow, column: start + outcome.overflow)
+          : (row: firstRow + outcome.overflow, column: ordinal)
         if overflow.map({ place < $0 }) ?? true { overflow = place }
       }
-      sums.kept += outcome.kept
-      sums.zeros += m - nonZeros
-      lanes.add(ordinal, outcome, squares)
+      partial.add(ordinal, outcome, squares: squares, zeros: m - nonZeros)
       for position in 0..<m {
-        values[start + position * stride] = group.values[position]
+        output.values[start + position * stride] = group.values[position]
         let column = isRow ? start + position : start
-        let byte = isRow ? column / 8 : position * maskBytes + column / 8
-        mask[byte] |= (group.kept[position] ? 1 : 0) << UInt8(column % 8)
+        let byte = isRow ? column / 8 : position * maskByteCount + column / 8
+        output.mask[byte] |= (group.kept[position] ? 1 : 0) << UInt8(column % 8)
       }
     }
     if let overflow { throw .overflow(row: overflow.row, column: overflow.column) }
-    sums.count += strip.rows * columns
-    lanes.add(to: &sums)
   }
 
-  /// Reads the strip as doubles.
-  private borrowing func read(_ strip: MatrixView, firstRow: Int) throws(GradientError) {
+  /// Reads some columns of the strip as doubles.
+  private borrowing func read(
+    _ strip: MatrixView,
+    columns range: Range<Int>,
+    firstRow: Int
+  ) throws(GradientError) {
     for row in 0..<strip.rows {
       let destination = elements + row * columns
-      strip.readRow(row, into: destination)
+      strip.read(row: row, columns: range, into: destination + range.lowerBound)
       guard strip.dataType.isFloatingPoint else { continue }
-      // Infinity or NaN minus itself is NaN, which no later zero can cure.
+      // Infinity or NaN times zero is NaN, which no later zero can cure.
       var probe = 0.0
-      for column in 0..<columns { probe += destination[column] - destination[column] }
-      if probe != 0 || probe.isNaN {
-        for column in 0..<columns where !destination[column].isFinite {
+      for column in range { probe += destination[column] * 0 }
+      if probe.isNaN {
+        for column in range where !destination[column].isFinite {
           throw .notFinite(row: firstRow + row, column: column)
         }
       }
@@ -100,20 +189,20 @@ struct GradientStrip: ~Copyable {
   private borrowing func estimateGroup(index: UInt64, nonZeros: Int) -> GroupOutcome {
     switch estimator.method {
     case .minimumVariance, .stochasticThreshold:
-      return minimumVariance.estimate(
+      minimumVariance.estimate(
         group,
         nonZeros: nonZeros,
         random: estimator.stream.bits(group: index)
       )
     case .sequential:
-      return sequential.estimate(
+      sequential.estimate(
         group,
         nonZeros: nonZeros,
         random: estimator.stream.bits(group: index),
         rounding: estimator.stream.bits(group: index, draw: 1)
       )
     case .greedy:
-      return greedy.estimate(group, nonZeros: nonZeros)
+      greedy.estimate(group, nonZeros: nonZeros)
     }
   }
 
@@ -133,25 +222,40 @@ struct GradientStrip: ~Copyable {
   }
 }
 
-/// Eight partial sums of each kind; group g of a strip goes to lane g mod 8.
-struct Lanes {
+/// The sums of a strip: group g goes to lane g mod 8, and the lanes are added in pairs.
+private struct Partial {
+  var kept = 0
+  var zeros = 0
   var variance = SIMD8<Double>()
   var squaredBias = SIMD8<Double>()
   var squares = SIMD8<Double>()
 
-  mutating func add(_ ordinal: Int, _ outcome: GroupOutcome, _ sumOfSquares: Double) {
+  init() {}
+
+  init(_ sums: gradients_sums) {
+    kept = Int(sums.kept)
+    zeros = Int(sums.zeros)
+    variance = Partial.vector(sums.variance)
+    squares = Partial.vector(sums.squares)
+  }
+
+  mutating func add(_ ordinal: Int, _ outcome: GroupOutcome, squares sum: Double, zeros: Int) {
+    kept += outcome.kept
+    self.zeros += zeros
     variance[ordinal & 7] += outcome.variance
     squaredBias[ordinal & 7] += outcome.squaredBias
-    squares[ordinal & 7] += sumOfSquares
+    squares[ordinal & 7] += sum
   }
 
-  func add(to sums: inout GradientSums) {
-    sums.exactVariance.add(Lanes.total(variance))
-    sums.exactSquaredBias.add(Lanes.total(squaredBias))
-    sums.exactSumOfSquares.add(Lanes.total(squares))
+  private typealias Eight = (
+    Double, Double, Double, Double, Double, Double, Double, Double
+  )
+
+  private static func vector(_ lanes: Eight) -> SIMD8<Double> {
+    SIMD8(lanes.0, lanes.1, lanes.2, lanes.3, lanes.4, lanes.5, lanes.6, lanes.7)
   }
 
-  private static func total(_ lanes: SIMD8<Double>) -> Double {
+  static func total(_ lanes: SIMD8<Double>) -> Double {
     let pairs = lanes.evenHalf + lanes.oddHalf
     let quads = pairs.evenHalf + pairs.oddHalf
     return quads[0] + quads[1]

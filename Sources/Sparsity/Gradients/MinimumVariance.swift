@@ -57,8 +57,7 @@ struct MinimumVariance {
       // Decided in integers, so that what stays on the line is shorter than the needles' distance
       // without any doubt. The last draw needs no test: nothing is longer than the whole line.
       if draws > 1 {
-        let (high, low) = group.scaled[position].multipliedFullWidth(by: UInt64(draws))
-        if high != 0 || low >= total {
+        if group.scaled[position] * UInt64(draws) >= total {
           group.kept[position] = true
           draws -= 1
           continue
