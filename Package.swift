@@ -63,6 +63,7 @@ let package = Package(
       ],
       swiftSettings: swiftSettings
     ),
+    .target(name: "SyntheticWeights", swiftSettings: swiftSettings),
     .target(name: "CKernels"),
     .target(name: "CGLPK", linkerSettings: [.linkedLibrary("glpk")]),
     .systemLibrary(
@@ -72,7 +73,9 @@ let package = Package(
     ),
     .testTarget(
       name: "SparsityTests",
-      dependencies: ["Sparsity", .product(name: "BigInt", package: "BigInt")],
+      dependencies: [
+        "Sparsity", "SyntheticWeights", .product(name: "BigInt", package: "BigInt"),
+      ],
       swiftSettings: swiftSettings
     ),
     .testTarget(name: "TensorIOTests", dependencies: ["TensorIO"], swiftSettings: swiftSettings),
