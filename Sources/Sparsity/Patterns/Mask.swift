@@ -21,6 +21,16 @@ public struct Mask: Sendable, Hashable {
     bytes = [UInt8](repeating: 0, count: rows * ((columns + 7) / 8))
   }
 
+  /// Makes a mask of packed rows.
+  ///
+  /// - Precondition: `bytes` are `rows` rows of `(columns + 7) / 8` bytes.
+  public init(rows: Int, columns: Int, bytes: [UInt8]) {
+    precondition(rows >= 0 && columns >= 0 && bytes.count == rows * ((columns + 7) / 8))
+    self.rows = rows
+    self.columns = columns
+    self.bytes = bytes
+  }
+
   /// Whether the entry is kept.
   public subscript(row: Int, column: Int) -> Bool {
     get {

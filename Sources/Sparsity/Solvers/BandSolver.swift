@@ -4,7 +4,9 @@
 ///
 /// An instance owns scratch memory and belongs to one thread at a time; several instances may work
 /// on different bands of the same matrix.
-public final class BandSolver {
+public final class BandSolver: @unchecked Sendable {
+  // Sendable so that idle solvers can wait in a pool: its user sees to it that no two threads use
+  // one at a time.
   private let layout: MaskLayout
   private let solver: any MaskSolver
 
