@@ -79,7 +79,11 @@ let package = Package(
       swiftSettings: swiftSettings
     ),
     .testTarget(name: "TensorIOTests", dependencies: ["TensorIO"], swiftSettings: swiftSettings),
-    .testTarget(name: "MicroHTTPTests", dependencies: ["MicroHTTP"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "MicroHTTPTests",
+      dependencies: ["MicroHTTP", .product(name: "HTTPTypes", package: "swift-http-types")],
+      swiftSettings: swiftSettings
+    ),
     .testTarget(
       name: "MaskAPITests",
       dependencies: ["MaskAPI", .product(name: "Yams", package: "Yams")],
