@@ -23,8 +23,9 @@ func receiveLogMessage(
     else { return "" }
     return String(cString: base)
   }
-  let end = message.lastIndex { !$0.isNewline }
-  if let end { engine.log(String(message[...end])) }
+  guard let end = message.lastIndex(where: { !$0.isNewline }) else { return }
+  engine.log(String(message[...end]))
+  CurrentExchange.get()?.libraryLogged(message)
 }
 
 /// A connection was accepted (on the library's listening thread), or is about to be closed.
@@ -69,6 +70,7 @@ func receiveTarget(
     handle: connection,
     target: target
   )
+  CurrentExchange.set(exchange)
   return Unmanaged.passRetained(exchange).toOpaque()
 }
 
@@ -112,6 +114,7 @@ func receiveCompletion(
 ) {
   guard let pointer = requestContext?.pointee else { return }
   requestContext?.pointee = nil
+  CurrentExchange.set(nil)
   Unmanaged<Exchange>.fromOpaque(pointer).takeRetainedValue().isOver(code)
 }
 

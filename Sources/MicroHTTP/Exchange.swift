@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import CMicroHTTPD
+internal import Glibc
 internal import HTTPTypes
 internal import Synchronization
 
@@ -36,6 +37,7 @@ final class Exchange {
   /// Whether the client may still be sending when the connection is closed.
   private var lingers = false
   private var isAnsweredDirectly = false
+  private var hasBadLength = false
 
   private(set) var hasHeader = false
 
@@ -130,6 +132,36 @@ final class Exchange {
     case .dropping(let response): return queue(response, closesConnection: false)
     case .header, .answered, .over: return false
     }
+  }
+
+  /// Puts the application's answer in the place of a refusal that the library is about to send.
+  ///
+  /// libmicrohttpd answers faults of syntax by itself, in fixed HTML, and a bad Content-Length with
+  /// two heads in a row. All it lets one know is its log, so this reads the log of version 0.9.75;
+  /// with other words there, the library's own answer goes out.
+  func libraryLogged(_ message: String) {
+    if message.contains("Content-Length") { hasBadLength = true }
+    let announcement = "Error processing request (HTTP response code is "
+    guard message.hasPrefix(announcement), !connection.isSecure,
+      let status = Int(message.dropFirst(announcement.count).prefix { $0.isNumber })
+    else { return }
+    let reason: TransportRefusal? =
+      switch (status, stage) {
+      case (413, .header) where hasBadLength: .contentLengthTooLarge
+      case (400, .header): hasBadLength ? .malformedContentLength : .malformedRequest
+      case (414, .header), (431, .header):
+        .headerTooLarge(limit: configuration.maximumHeaderBytes)
+      case (_, .receiving), (_, .dropping): .malformedChunk
+      default: nil
+      }
+    guard let reason else { return }
+    if case .receiving(let receiver) = stage {
+      stage = .over
+      receiver.cancel()
+    }
+    _ = answerDirectly(engine.handler.refusal(reason, request: request))
+    // What the library sends from now on does not leave this machine.
+    shutdown(microhttp_socket(handle), Int32(SHUT_WR))
   }
 
   /// Ends the exchange; the library forgets it afterwards.

@@ -41,7 +41,8 @@ struct Framing {
     } else if let length = lengths.first {
       guard lengths.count == 1 else { throw .repeatedContentLength }
       let isNumber = !length.isEmpty && length.utf8.allSatisfy { (0x30...0x39).contains($0) }
-      guard isNumber, let value = Int(length) else { throw .malformedContentLength }
+      guard isNumber else { throw .malformedContentLength }
+      guard let value = Int(length) else { throw .contentLengthTooLarge }
       contentLength = value
     }
   }

@@ -18,8 +18,14 @@ public enum TransportRefusal: Error, Sendable, Equatable, CustomStringConvertibl
   case contentLengthWithTransferEncoding
   /// More than one Content-Length.
   case repeatedContentLength
-  /// A Content-Length that is not a number this machine can hold.
+  /// A Content-Length that is not a number.
   case malformedContentLength
+  /// A Content-Length that no machine can hold.
+  case contentLengthTooLarge
+  /// A header line without a colon, or another fault of the header's syntax.
+  case malformedRequest
+  /// The sizes of a chunked body do not fit its bytes.
+  case malformedChunk
   /// A Transfer-Encoding other than chunked.
   case unsupportedTransferEncoding(String)
   /// An Expect other than 100-continue.
@@ -35,8 +41,10 @@ public enum TransportRefusal: Error, Sendable, Equatable, CustomStringConvertibl
   public var status: HTTPResponse.Status {
     switch self {
     case .malformedTarget, .malformedMethod, .malformedHeader, .missingHost, .repeatedHost,
-      .contentLengthWithTransferEncoding, .repeatedContentLength, .malformedContentLength:
+      .contentLengthWithTransferEncoding, .repeatedContentLength, .malformedContentLength,
+      .malformedRequest, .malformedChunk:
       .badRequest
+    case .contentLengthTooLarge: .contentTooLarge
     case .unsupportedTransferEncoding: .notImplemented
     case .unsupportedExpectation: .expectationFailed
     case .headerTooLarge: .requestHeaderFieldsTooLarge
@@ -56,6 +64,9 @@ public enum TransportRefusal: Error, Sendable, Equatable, CustomStringConvertibl
       "Content-Length and Transfer-Encoding exclude each other."
     case .repeatedContentLength: "The Content-Length field is repeated."
     case .malformedContentLength: "The Content-Length field is not a number."
+    case .contentLengthTooLarge: "The Content-Length is larger than any body can be."
+    case .malformedRequest: "The request header is not HTTP."
+    case .malformedChunk: "The chunks of the request body are malformed."
     case .unsupportedTransferEncoding(let value):
       "The transfer encoding '\(value)' is not supported; chunked is."
     case .unsupportedExpectation(let value):
