@@ -46,9 +46,7 @@ struct Problem: CustomStringConvertible {
         method: method, remainder: remainder)
       let layout = try MaskLayout(specification, rows: rows, columns: columns)
       return try layout.solve(
-        MatrixView(
-          base: bytes.baseAddress ?? UnsafeRawPointer(bitPattern: 8)!, dataType: .float64,
-          rows: rows, columns: columns))
+        MatrixView(bytes, dataType: .float64, rows: rows, columns: columns))
     }
   }
 
