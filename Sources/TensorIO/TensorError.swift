@@ -33,10 +33,10 @@ public enum TensorError: Error, Sendable, Hashable {
   public var kind: FaultKind {
     switch self {
     case .irregular, .notWhole, .outOfRange: .value
-    case .malformedHeader, .duplicateTensor, .badLayout, .shapeTooLarge, .wrongByteCount,
-      .truncatedHeader, .malformedBase64:
+    // A header beyond its limit is taken for garbage: no honest one is near it.
+    case .malformedHeader, .headerTooLong, .duplicateTensor, .badLayout, .shapeTooLarge,
+      .wrongByteCount, .truncatedHeader, .malformedBase64:
       .syntax
-    case .headerTooLong: .limit
     case .unsupportedType: .unsupported
     }
   }
