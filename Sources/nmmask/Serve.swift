@@ -6,6 +6,7 @@ import Logging
 import MaskAPI
 import MicroHTTP
 import ServiceLifecycle
+import UnixSignals
 
 /// `nmmask serve`: the HTTP service.
 struct Serve: AsyncParsableCommand {
