@@ -7,10 +7,23 @@
 #include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/socket.h>
 
 /* <poll.h> defines it under _GNU_SOURCE only. */
 enum { microhttp_poll_rdhup = 0x2000 };
+
+/* The bytes that the peer has acknowledged since the connection began; -1 if it is not TCP.
+   glibc's struct tcp_info ends before this field, so it is read at its place in the kernel's,
+   which is part of the kernel's fixed interface (since Linux 4.1). */
+static inline int64_t microhttp_bytes_acknowledged(int socket) {
+  unsigned char info[128];
+  socklen_t size = sizeof info;
+  uint64_t acknowledged;
+  if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, info, &size) != 0 || size < sizeof info) return -1;
+  memcpy(&acknowledged, info + 120, sizeof acknowledged);
+  return (int64_t)acknowledged;
+}
 
 struct microhttp_callbacks {
   MHD_LogCallback log;

@@ -25,6 +25,16 @@ public final class Connection: Sendable {
     var phase = Phase.idle
     var deadline: Moment
     var phaseThatExpired: Phase?
+    var reply = ReplyProgress()
+  }
+
+  /// What a client has to read of a reply to be given more time.
+  private struct ReplyProgress {
+    /// The bytes acknowledged when the time was last prolonged; -1 where that cannot be told.
+    var acknowledged: Int64 = -1
+    /// The bytes to be acknowledged from then on.
+    var share: Int64 = 0
+    var timeout: Moment = 0
   }
 
   /// The client's address: an IP number, or "unix".
@@ -63,6 +73,24 @@ public final class Connection: Sendable {
     }
   }
 
+  /// Waits for a reply to be read.
+  ///
+  /// What the library has sent is not known here, but TCP knows what has arrived. Where it does not
+  /// (a Unix socket), the deadline grows with the size at once.
+  func enterReply(of size: Int, timeout: Moment, rate: Int) {
+    let now = MonotonicClock.now
+    state.withLock { state in
+      state.phase = .reply
+      state.deadline = now + timeout
+      let share = Int64(Double(rate) * Double(timeout) / 1e9)
+      state.reply = ReplyProgress(acknowledged: -1, share: share, timeout: timeout)
+      // A small one needs no second look.
+      guard Int64(size) > share else { return }
+      state.reply.acknowledged = microhttp_bytes_acknowledged(state.socket)
+      if state.reply.acknowledged < 0 { state.deadline += MonotonicClock.time(for: size, at: rate) }
+    }
+  }
+
   /// The phase whose deadline has passed, if one has.
   var phaseThatExpired: Phase? { state.withLock { $0.phaseThatExpired } }
 
@@ -73,6 +101,10 @@ public final class Connection: Sendable {
   func expire(at now: Moment, grace: Moment) {
     state.withLock { state in
       guard state.socket >= 0, state.deadline <= now else { return }
+      if state.phase == .reply, Self.hasProgress(&state) {
+        state.deadline = now + state.reply.timeout
+        return
+      }
       let isFirst = state.phaseThatExpired == nil
       if isFirst { state.phaseThatExpired = state.phase }
       switch state.phase {
@@ -84,6 +116,14 @@ public final class Connection: Sendable {
         state.deadline = MonotonicClock.never
       }
     }
+  }
+
+  private static func hasProgress(_ state: inout State) -> Bool {
+    guard state.reply.acknowledged >= 0 else { return false }
+    let acknowledged = microhttp_bytes_acknowledged(state.socket)
+    guard acknowledged - state.reply.acknowledged >= state.reply.share else { return false }
+    state.reply.acknowledged = acknowledged
+    return true
   }
 
   // MARK: The end

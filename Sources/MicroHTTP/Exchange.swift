@@ -96,7 +96,7 @@ final class Exchange {
       at: configuration.minimumBodyBytesPerSecond
     )
     bodyDeadline = min(
-      bodyDeadline.addingReportingOverflow(gained).partialValue,
+      bodyDeadline + gained,
       arrival + configuration.bodyTimeout.nanoseconds
     )
     switch stage {
@@ -255,13 +255,10 @@ final class Exchange {
       return false
     }
     defer { MHD_destroy_response(made) }
-    let size = MonotonicClock.time(
-      for: response.body.count,
-      at: configuration.minimumReplyBytesPerSecond
-    )
-    connection.enter(
-      .reply,
-      until: MonotonicClock.now + configuration.replyTimeout.nanoseconds + size
+    connection.enterReply(
+      of: response.body.count,
+      timeout: configuration.replyTimeout.nanoseconds,
+      rate: configuration.minimumReplyBytesPerSecond
     )
     guard MHD_queue_response(handle, UInt32(response.status.code), made) == .YES else {
       engine.log("A response with status \(response.status.code) was refused by the library.")

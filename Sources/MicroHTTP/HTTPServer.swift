@@ -99,14 +99,26 @@ public final class HTTPServer: Sendable {
     // The library leaves the listening socket open, with clients waiting in its backlog for good.
     _ = MHD_quiesce_daemon(running.daemon)
     running.socket.refuseClients()
-    let deadline = MonotonicClock.now + max(limit, .zero).nanoseconds
-    while engine.activeRequests.load(ordering: .sequentiallyConsistent) > 0,
-      MonotonicClock.now < deadline
-    {
-      usleep(2000)
-    }
+    waitForRequests(until: MonotonicClock.now + max(limit, .zero).nanoseconds)
     engine.shutDownConnections()
     running.stop()
+  }
+
+  /// Waits until there has been no request for a moment: some may be on their way to a thread.
+  private func waitForRequests(until deadline: Moment) {
+    var quietSince: Moment?
+    while true {
+      let now = MonotonicClock.now
+      if now >= deadline { return }
+      if engine.activeRequests.load(ordering: .sequentiallyConsistent) > 0 {
+        quietSince = nil
+      } else if now - (quietSince ?? now) >= 20_000_000 {
+        return
+      } else if quietSince == nil {
+        quietSince = now
+      }
+      usleep(2000)
+    }
   }
 
   // MARK: Starting

@@ -31,7 +31,9 @@ public struct ServerConfiguration: Sendable {
   public var bodyTimeout = Duration.seconds(30)
   /// The slowest rate at which a body may arrive.
   public var minimumBodyBytesPerSecond = 16 << 10
-  /// How far the reading of a reply may fall behind `minimumReplyBytesPerSecond`.
+  /// The time in which a client must read a reply, or a part of it at `minimumReplyBytesPerSecond`.
+  ///
+  /// A reply of n bytes is therefore cut at the latest after replyTimeout + n / rate.
   public var replyTimeout = Duration.seconds(30)
   /// The slowest rate at which a client may read a reply.
   public var minimumReplyBytesPerSecond = 16 << 10
@@ -44,7 +46,10 @@ public struct ServerConfiguration: Sendable {
   public var drainLimit = 1 << 20
 
   /// The memory the library gives a connection, in bytes; half of it is the read buffer.
-  public var connectionMemory = 256 << 10
+  ///
+  /// It is cleared after each request: on one machine 256 KiB made a small request a quarter dearer
+  /// than 128 KiB, and an upload not measurably cheaper.
+  public var connectionMemory = 128 << 10
   /// The stack of a connection's thread, in bytes.
   public var threadStackBytes = 512 << 10
 

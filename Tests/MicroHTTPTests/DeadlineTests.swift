@@ -99,7 +99,6 @@ struct DeadlineTests {
   @Test func aClientThatDoesNotReadIsCut() throws {
     let configure: (inout ServerConfiguration) -> Void = {
       $0.replyTimeout = .milliseconds(300)
-      $0.minimumReplyBytesPerSecond = 1 << 30
     }
     try withServer(configure: configure) { server, application in
       let client = try RawClient(port: server.port)
@@ -107,6 +106,44 @@ struct DeadlineTests {
       #expect(eventually { application.completions.count == 1 })
       #expect(application.completions.first?.outcome == .clientGone)
       #expect(application.completions.first?.bytesOut == 0)
+      #expect(eventually { server.openConnections == 0 })
+    }
+  }
+
+  @Test func aReplyReadAtTheLeastRateArrivesWhole() throws {
+    let configure: (inout ServerConfiguration) -> Void = {
+      $0.replyTimeout = .milliseconds(300)
+      $0.minimumReplyBytesPerSecond = 1 << 20
+    }
+    try withServer(configure: configure) { server, application in
+      let client = try RawClient(port: server.port)
+      let size = 60 << 20
+      try client.send("GET /large?size=\(size) HTTP/1.1\r\nHost: a\r\n\r\n")
+      // Some 40 MB/s, for five times the timeout.
+      var scratch = [UInt8](repeating: 0, count: 400_000)
+      var received = 0
+      while received < size {
+        usleep(10_000)
+        let count = recv(client.descriptor, &scratch, scratch.count, 0)
+        guard count > 0 else { break }
+        received += count
+      }
+      #expect(received >= size)
+      #expect(eventually { application.completions.map(\.outcome) == [.answered] })
+    }
+  }
+
+  @Test func aClientOfAUnixSocketThatDoesNotReadIsCut() throws {
+    let path = "/tmp/microhttp-\(getpid())-\(UInt32.random(in: 0...(.max))).sock"
+    let configure: (inout ServerConfiguration) -> Void = {
+      $0.unixSocketPath = path
+      $0.replyTimeout = .milliseconds(200)
+      $0.minimumReplyBytesPerSecond = 1 << 30
+    }
+    try withServer(configure: configure) { server, application in
+      let client = try RawClient(path: path)
+      try client.send("GET /large?size=50000000 HTTP/1.1\r\nHost: a\r\n\r\n")
+      #expect(eventually { application.completions.map(\.outcome) == [.clientGone] })
       #expect(eventually { server.openConnections == 0 })
     }
   }

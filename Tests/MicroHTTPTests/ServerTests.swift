@@ -76,6 +76,33 @@ struct ServerTests {
     #expect(blocked.isClosedByServer())
   }
 
+  @Test func aRequestThatRacesTheStopIsAnsweredOrNotBegun() throws {
+    for _ in 0..<20 {
+      let application = TestApplication()
+      let server = HTTPServer(configuration: ServerConfiguration(), handler: application) { _ in }
+      try server.start()
+      let clients = try (0..<4).map { _ in try RawClient(port: server.port) }
+      for client in clients { try client.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n") }
+      server.stop(drainWithin: .seconds(5))
+      let answers = clients.filter { (try? $0.answer())?.text == "hello" }.count
+      #expect(answers == application.counts.begun)
+      #expect(application.completions.allSatisfy { $0.outcome == .answered })
+    }
+  }
+
+  @Test func surplusConnectionsAreClosedAndRoomIsReused() throws {
+    try withServer(configure: { $0.maximumConnections = 5 }) { server, _ in
+      var clients = try (0..<5).map { _ in try RawClient(port: server.port) }
+      #expect(eventually { server.openConnections == 5 })
+      #expect(try RawClient(port: server.port).isClosedByServer())
+      clients.removeFirst().close()
+      #expect(eventually { server.openConnections == 4 })
+      let late = try RawClient(port: server.port)
+      try late.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
+      #expect(try late.answer().text == "hello")
+    }
+  }
+
   @Test func aServerStartsOnceAndStopsTwice() throws {
     let server = HTTPServer(configuration: ServerConfiguration(), handler: TestApplication()) { _ in
     }
