@@ -34,7 +34,10 @@ struct Framing {
     let encodings = fields[values: .transferEncoding]
     if let encoding = encodings.first {
       guard lengths.isEmpty else { throw .contentLengthWithTransferEncoding }
-      guard encodings.count == 1, encoding.lowercased() == "chunked", !isHTTP10 else {
+      // The library takes a blank after the name for a part of it, and would then read no chunks.
+      guard encodings.count == 1, encoding.lowercased() == "chunked", !isHTTP10,
+        collector.encodingLength == encoding.utf8.count
+      else {
         throw .unsupportedTransferEncoding(encodings.joined(separator: ", "))
       }
       isChunked = true
@@ -78,6 +81,8 @@ private struct FieldCollector {
   var isMalformed = false
   /// The number of Host fields.
   var hosts = 0
+  /// The length of the last Transfer-Encoding as the library sees it.
+  var encodingLength = 0
   /// The end of what was seen so far.
   private var end: UnsafeRawPointer
 
@@ -97,6 +102,7 @@ private struct FieldCollector {
       return
     }
     end = valueStart + value.count
+    let rawLength = value.count
 
     var value = value[...]
     while let last = value.last, last == 0x20 || last == 0x09 { value.removeLast() }
@@ -107,6 +113,7 @@ private struct FieldCollector {
       return
     }
     if name.canonicalName == "host" { hosts += 1 }
+    if name == .transferEncoding { encodingLength = rawLength }
     fields.append(HTTPField(name: name, value: value))
   }
 }

@@ -9,6 +9,14 @@ internal import Synchronization
 /// Handlers block on their connection's thread, so that a slow request delays no other. The
 /// protocol is libmicrohttpd's; refusals of ambiguous framing, deadlines and the orderly stop are
 /// added here.
+///
+/// ```swift
+/// let server = HTTPServer(configuration: ServerConfiguration(), handler: application) { print($0) }
+/// try server.start()
+/// print("listening on port \(server.port)")
+/// // ... until a signal arrives:
+/// server.stop(drainWithin: .seconds(30))
+/// ```
 public final class HTTPServer: Sendable {
   private struct Running: ~Copyable {
     let daemon: OpaquePointer

@@ -67,9 +67,10 @@ public struct ServerConfiguration: Sendable {
       connectionMemory >= 4096 && connectionMemory <= 1 << 30,
       "connectionMemory must be 4 KiB to 1 GiB"
     )
+    // The upper bound keeps the number of fields below what HTTPFields can hold.
     try require(
-      maximumHeaderBytes > 0 && maximumHeaderBytes <= connectionMemory / 2,
-      "maximumHeaderBytes must be positive and at most half of connectionMemory"
+      maximumHeaderBytes > 0 && maximumHeaderBytes <= min(connectionMemory / 2, 128 << 10),
+      "maximumHeaderBytes must be positive, at most 128 KiB and half of connectionMemory"
     )
     try require(threadStackBytes >= 128 << 10, "threadStackBytes must be at least 128 KiB")
     try require(drainLimit >= 0, "drainLimit must not be negative")

@@ -38,6 +38,15 @@ struct BodyTests {
     }
   }
 
+  @Test func theNameOfTheEncodingMayBeInCapitals() throws {
+    try withServer { server, _ in
+      let client = try RawClient(port: server.port)
+      try client.send("POST /echo HTTP/1.1\r\nhost:a\r\ntransfer-encoding:\tChunked\r\n\r\n")
+      try client.send("3;name=value\r\nabc\r\n0\r\n\r\n")
+      #expect(try client.answer().text == "abc")
+    }
+  }
+
   @Test func aLargeBodyArrivesWhole() throws {
     try withServer { server, _ in
       let client = try RawClient(port: server.port)

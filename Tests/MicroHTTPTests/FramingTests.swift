@@ -50,6 +50,16 @@ struct FramingTests {
       status: 501
     ),
     Case(
+      testDescription: "chunked and a blank",
+      request: "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked \r\n\r\n0\r\n\r\n",
+      status: 501
+    ),
+    Case(
+      testDescription: "chunked in HTTP/1.0",
+      request: "POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+      status: 501
+    ),
+    Case(
       testDescription: "another expectation",
       request: "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 200-ok\r\nContent-Length: 2\r\n\r\nab",
       status: 417

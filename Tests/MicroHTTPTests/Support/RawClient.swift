@@ -122,6 +122,12 @@ final class RawClient {
     return answer
   }
 
+  /// Reads until the server closes.
+  func everything() -> [UInt8] {
+    while (try? fill()) != nil {}
+    return buffer
+  }
+
   /// Whether the server closes the connection without sending another byte.
   func isClosedByServer() -> Bool {
     guard buffer.isEmpty else { return false }

@@ -12,6 +12,10 @@ final class TestApplication: RequestHandler {
     var cancelled = 0
     var early = 0
     var begun = 0
+    var receivers = 0
+
+    /// The receivers that have ended, in one of the three ways.
+    var ended: Int { finished + cancelled + early }
   }
 
   private let countsLock = Mutex(Counts())
@@ -46,7 +50,9 @@ final class TestApplication: RequestHandler {
     case "/limited" where request.contentLength ?? 0 > Self.limit:
       return .respond(Response(status: .contentTooLarge, text: "too large"))
     case "/no-content": return .respond(Response(status: .noContent))
-    default: return .receive(Receiver(self, request, connection))
+    default:
+      countsLock.withLock { $0.receivers += 1 }
+      return .receive(Receiver(self, request, connection))
     }
   }
 
