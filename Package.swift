@@ -19,6 +19,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     .package(url: "https://github.com/attaswift/BigInt", from: "6.0.1"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
@@ -27,10 +28,11 @@ let package = Package(
       name: "nmmask",
       dependencies: [
         "MaskAPI",
-        "Sparsity",
-        "TensorIO",
+        "MicroHTTP",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
       ],
       swiftSettings: swiftSettings
     ),
@@ -43,6 +45,7 @@ let package = Package(
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),
       ],
+      resources: [.embedInCode("Resources/openapi.yaml")],
       swiftSettings: swiftSettings
     ),
     .target(
@@ -63,6 +66,7 @@ let package = Package(
       ],
       swiftSettings: swiftSettings
     ),
+    .target(name: "SyntheticWeights", swiftSettings: swiftSettings),
     .target(name: "CKernels"),
     .target(name: "CGLPK", linkerSettings: [.linkedLibrary("glpk")]),
     .systemLibrary(
@@ -72,11 +76,17 @@ let package = Package(
     ),
     .testTarget(
       name: "SparsityTests",
-      dependencies: ["Sparsity", .product(name: "BigInt", package: "BigInt")],
+      dependencies: [
+        "Sparsity", "SyntheticWeights", .product(name: "BigInt", package: "BigInt"),
+      ],
       swiftSettings: swiftSettings
     ),
     .testTarget(name: "TensorIOTests", dependencies: ["TensorIO"], swiftSettings: swiftSettings),
-    .testTarget(name: "MicroHTTPTests", dependencies: ["MicroHTTP"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "MicroHTTPTests",
+      dependencies: ["MicroHTTP", .product(name: "HTTPTypes", package: "swift-http-types")],
+      swiftSettings: swiftSettings
+    ),
     .testTarget(
       name: "MaskAPITests",
       dependencies: ["MaskAPI", .product(name: "Yams", package: "Yams")],

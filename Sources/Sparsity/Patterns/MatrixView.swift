@@ -23,6 +23,19 @@ public struct MatrixView: @unchecked Sendable {
     self.columns = columns
   }
 
+  /// Makes a view of the first bytes of a buffer, which may be empty if the matrix is.
+  ///
+  /// - Precondition: the buffer holds the matrix.
+  public init(_ bytes: UnsafeRawBufferPointer, dataType: DataType, rows: Int, columns: Int) {
+    precondition(bytes.count >= rows * columns * dataType.byteCount)
+    self.init(
+      base: bytes.baseAddress ?? Self.nowhere, dataType: dataType, rows: rows, columns: columns)
+  }
+
+  // Where an empty matrix is: an address that is valid, and never read.
+  private nonisolated(unsafe) static let nowhere = UnsafeRawPointer(
+    UnsafeMutableRawPointer.allocate(byteCount: 1, alignment: 16))
+
   /// The distance between the first bytes of two rows.
   public var rowByteCount: Int { columns * dataType.byteCount }
 

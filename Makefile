@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+SWIFT ?= swift
+VENV := .venv
+# What `make serve` passes on, as in: make serve ARGUMENTS="--port 9000"
+ARGUMENTS ?=
+
+.PHONY: serve build test swift-test conformance format style clean
+
+serve: build
+	$$($(SWIFT) build -c release --show-bin-path)/nmmask serve $(ARGUMENTS)
+
+build:
+	Scripts/prepare
+	$(SWIFT) build -c release --product nmmask
+
+test: swift-test conformance
+
+# Numeric code is too slow in a debug build.
+swift-test:
+	Scripts/prepare test
+	$(SWIFT) test -c release -Xswiftc -enable-testing
+
+conformance: build $(VENV)/.installed
+	$(VENV)/bin/python -m pytest -q Tests/Conformance
+
+$(VENV)/.installed: Tests/Conformance/requirements.txt
+	Scripts/prepare test
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install -q -r Tests/Conformance/requirements.txt
+	touch $@
+
+format:
+	$(SWIFT) format -i -r --parallel Package.swift Sources Tests
+
+style:
+	$(SWIFT) format lint -s -r --parallel Package.swift Sources Tests
+	Scripts/check-style
+
+clean:
+	rm -rf .build $(VENV)

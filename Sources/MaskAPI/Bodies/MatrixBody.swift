@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import HTTPTypes
+import MicroHTTP
+import Sparsity
+import TensorIO
+
+/// Finds out what form a body has, and hands the matrix in it to a handler.
+///
+/// The query makes it raw; else the magic bytes of .npy; else a specific Content-Type; else a body that
+/// starts like JSON is JSON.
+final class MatrixBody: BodyConsumer {
+  private enum State {
+    /// Bytes so far, too few to tell.
+    case undecided([UInt8])
+    case json(JSONScanner)
+    /// The bytes of an unfinished .npy header.
+    case npyHeader([UInt8])
+    case data(MatrixData)
+    case failed
+  }
+
+  private let handler: any MatrixHandler
+  private let contentType: String?
+  private let configuration: ServiceConfiguration
+  private var state: State
+  private var received = 0
+
+  /// Prepares for the body of `request`.
+  ///
+  /// - Throws: what can be told before the body is read: 413 for an announced size, 415 for a raw
+  ///   body that is called JSON, 400 for a raw body whose size contradicts its shape.
+  init(
+    _ request: Request,
+    _ configuration: ServiceConfiguration,
+    _ handler: any MatrixHandler
+  ) throws(Problem) {
+    self.handler = handler
+    self.configuration = configuration
+    contentType = request.mediaType
+    state = .undecided([])
+    let isRaw = handler.parameters.contains("rows") || handler.parameters.contains("columns")
+    let limit =
+      !isRaw && contentType == "application/json"
+      ? configuration.maximumJSONBody : configuration.maximumBody
+    if let length = request.contentLength, length > limit { throw Self.tooLarge(limit) }
+    guard isRaw else { return }
+    if contentType == "application/json" {
+      throw Problem(
+        .unsupportedMediaType,
+        "With 'rows' and 'columns' in the query the body is raw, but Content-Type says JSON.")
+    }
+    let header = try Self.rawHeader(handler.parameters, handler.field)
+    let data = try MatrixData(header, sink: handler)
+    if let length = request.contentLength, length != data.expected {
+      throw data.wrongLength(length)
+    }
+    state = .data(data)
+  }
+
+  func consume(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
+    received += bytes.count
+    if received > configuration.maximumBody { throw Self.tooLarge(configuration.maximumBody) }
+    // The state is taken out while it changes, so that its buffers are not copied.
+    let current = state
+    state = .failed
+    switch current {
+    case .undecided(let prefix):
+      state = try decide(prefix + bytes)
+    case .json(var scanner):
+      try scan(&scanner, bytes)
+      state = .json(scanner)
+    case .npyHeader(let prefix):
+      state = try readHeader(prefix + bytes)
+    case .data(let data):
+      try data.append(bytes)
+      state = current
+    case .failed:
+      break
+    }
+  }
+
+  func finish() throws(Problem) -> Response {
+    if case .undecided(let prefix) = state, !prefix.isEmpty {
+      state = try decide(prefix, isWhole: true)
+    }
+    switch state {
+    case .undecided, .failed:
+      throw Problem(.badRequest, "The body is empty; it should hold '\(handler.field)'.")
+    case .json(var scanner):
+      let value: JSONValue
+      do { value = try scanner.finish() } catch { throw Problem(error) }
+      guard case .object(let document) = value else {
+        throw Problem(
+          .unprocessableContent, "The body must be a JSON object, not \(value.kindName).",
+          pointer: "")
+      }
+      return try handler.finish(document)
+    case .npyHeader(let prefix):
+      throw Problem(
+        TensorError.truncatedHeader(.npy, received: prefix.count), field: handler.field)
+    case .data(let data):
+      try data.finish()
+      return try handler.finish()
+    }
+  }
+
+  func cancel() { handler.cancel() }
+
+  // MARK: Deciding
+
+  private func decide(_ prefix: [UInt8], isWhole: Bool = false) throws(Problem) -> State {
+    let magic = NPYHeader.magic
+    if prefix.starts(with: magic) { return try readHeader(prefix) }
+    if !isWhole, prefix.count < magic.count, magic.starts(with: prefix) {
+      return .undecided(prefix)
+    }
+    switch contentType {
+    case "application/json":
+      return try beginJSON(prefix)
+    case "application/x-npy":
+      throw Problem(
+        .badRequest, "Content-Type says .npy, but the body does not begin with \\x93NUMPY.",
+        pointer: "/\(handler.field)")
+    case nil, "application/octet-stream", "application/x-www-form-urlencoded":
+      let first = prefix.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }
+      guard let first else { return .undecided(prefix) }
+      if first == UInt8(ascii: "{") || first == UInt8(ascii: "[") { return try beginJSON(prefix) }
+      throw Self.unsupported
+    case let other?:
+      throw Problem(
+        .unsupportedMediaType, "A body of type '\(other)' is not read here. " + Self.forms)
+    }
+  }
+
+  private func beginJSON(_ prefix: [UInt8]) throws(Problem) -> State {
+    var scanner = JSONScanner()
+    let result = prefix.withUnsafeBytes { bytes in
+      Result { () throws(Problem) in try scan(&scanner, bytes) }
+    }
+    try result.get()
+    return .json(scanner)
+  }
+
+  private func scan(
+    _ scanner: inout JSONScanner,
+    _ bytes: UnsafeRawBufferPointer
+  ) throws(Problem) {
+    if received > configuration.maximumJSONBody {
+      throw Self.tooLarge(configuration.maximumJSONBody)
+    }
+    do { try scanner.consume(bytes) } catch { throw Problem(error) }
+  }
+
+  private func readHeader(_ prefix: [UInt8]) throws(Problem) -> State {
+    let result = prefix.withUnsafeBytes { bytes in
+      Result { () throws(TensorError) in try NPYHeader.read(bytes) }
+    }
+    let progress: HeaderProgress<NPYHeader>
+    do { progress = try result.get() } catch { throw Problem(error, field: handler.field) }
+    guard case .complete(let header) = progress else { return .npyHeader(prefix) }
+    for name in ["rows", "columns", "dtype"] where handler.parameters.contains(name) {
+      throw Problem(
+        .badRequest, "'\(name)' belongs to raw bodies; this one is .npy.", pointer: "/\(name)")
+    }
+    let data = try MatrixData(header, sink: handler)
+    let rest = prefix[header.dataOffset...].withUnsafeBytes { bytes in
+      Result { () throws(Problem) in try data.append(bytes) }
+    }
+    try rest.get()
+    return .data(data)
+  }
+
+  private static func rawHeader(
+    _ parameters: ParameterSet,
+    _ field: String
+  ) throws(Problem) -> MatrixHeader {
+    func extent(_ name: String) throws(Problem) -> Int {
+      let value = try parameters.requiredInteger(name)
+      guard value >= 0 else {
+        throw Problem(
+          .unprocessableContent, "'\(name)' must not be negative.", pointer: "/\(name)")
+      }
+      return value
+    }
+    let rows = try extent("rows")
+    let columns = try extent("columns")
+    guard let type = try parameters.choice("dtype", DataType.self) else {
+      throw parameters.missing("dtype")
+    }
+    return MatrixHeader(element: .numeric(type), rows: rows, columns: columns)
+  }
+
+  private static let forms =
+    "Send JSON, .npy, or raw numbers with 'rows', 'columns' and 'dtype' in the query."
+
+  private static var unsupported: Problem {
+    Problem(.unsupportedMediaType, "The body is in no form that is read here. " + forms)
+  }
+
+  private static func tooLarge(_ limit: Int) -> Problem {
+    Problem(.contentTooLarge, "The body is larger than the limit of \(limit) bytes.")
+  }
+}
+
+extension Request {
+  /// The type and subtype of the Content-Type, in lower case.
+  var mediaType: String? {
+    headers[.contentType]?.split(separator: ";").first.map { $0.trimmingSpaces().lowercased() }
+  }
+}

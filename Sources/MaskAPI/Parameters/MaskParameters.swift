@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Sparsity
+
+/// How a JSON reply spells a mask.
+enum MaskEncoding: String, CaseIterable, Sendable {
+  /// Rows of 0 and 1.
+  case array
+  /// numpy's `packbits(bitorder="little")` of the row-major mask, in base64.
+  case bits
+}
+
+/// What a request for a mask says beside its weights.
+struct MaskParameters: Sendable {
+  let specification: MaskSpecification
+  /// Nil where the form of the body decides.
+  let encoding: MaskEncoding?
+
+  static let names: Set<String> = [
+    "n", "m", "structure", "constraint", "method", "remainder", "mask_encoding",
+  ]
+
+  /// Reads and checks the parameters.
+  init(_ parameters: ParameterSet) throws(Problem) {
+    let n = try parameters.requiredInteger("n")
+    let m = try parameters.requiredInteger("m")
+    let structure = try parameters.choice("structure", Structure.self) ?? .transposable
+    let constraint = try parameters.choice("constraint", Constraint.self) ?? .exactly
+    let method = try parameters.choice("method", MaskMethod.self) ?? .exact
+    let remainder = try parameters.choice("remainder", Remainder.self) ?? .error
+    encoding = try parameters.choice("mask_encoding", MaskEncoding.self)
+    specification = try Problem.rethrow { () throws(SpecificationError) in
+      let pattern: Pattern
+      do throws(PatternError) {
+        pattern = try Pattern(n: n, m: m)
+      } catch {
+        throw .pattern(error)
+      }
+      return try MaskSpecification(
+        pattern: pattern, structure: structure, constraint: constraint, method: method,
+        remainder: remainder)
+    }
+  }
+}

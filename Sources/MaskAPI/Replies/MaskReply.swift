@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import HTTPTypes
+import MicroHTTP
+public import Sparsity
+import TensorIO
+
+/// What a client, or a person at the terminal, is told of a mask.
+public struct MaskReply: Sendable {
+  private let solution: Solution
+  private let diversity: (count: MatrixMaskCount, isExact: Bool)?
+
+  init(solution: Solution, diversity: (count: MatrixMaskCount, isExact: Bool)?) {
+    self.solution = solution
+    self.diversity = diversity
+  }
+
+  /// Makes the reply of a solution, counting its pattern's masks.
+  public init(_ solution: Solution) {
+    self.init(solution: solution, diversity: DiversityCache().diversity(of: solution.layout))
+  }
+
+  /// The reply without the mask, as a JSON object on one line.
+  public var summary: [UInt8] { json(mask: nil) }
+
+  /// The mask.
+  public var mask: Mask { solution.mask }
+
+  /// The reply without the mask, as lines of a name and a value.
+  public var table: [[String]] {
+    let specification = solution.layout.specification
+    var lines = [
+      ["shape", "\(solution.layout.rows) x \(solution.layout.columns)"],
+      ["pattern", "\(specification.pattern) (\(specification.pattern.n) kept of each \(specification.pattern.m))"],
+      ["structure", specification.structure.rawValue],
+      ["constraint", specification.constraint.rawValue],
+      ["method", specification.method.rawValue],
+      ["kept", "\(solution.kept)"],
+      ["density", solution.density.map { "\($0)" } ?? "none"],
+      ["kept magnitude", "\(solution.keptMagnitude)"],
+      ["total magnitude", "\(solution.totalMagnitude)"],
+      ["retained", "\(solution.retained)"],
+    ]
+    if let certificate = solution.certificate {
+      lines.append(["upper bound", "\(certificate.upperBound)"])
+      lines.append(["relative gap", "\(certificate.relativeGap)"])
+      lines.append(["optimal", certificate.isOptimal ? "yes" : "not proved"])
+    } else {
+      lines.append(["certificate", "none"])
+    }
+    if let diversity {
+      lines.append(["log2 of masks", "\(diversity.count.log2)"])
+      lines.append(["bits per weight", "\(diversity.count.bitsPerWeight)"])
+    }
+    return lines
+  }
+
+  func response(_ form: ReplyForm, _ encoding: MaskEncoding) -> Response {
+    let mask = solution.mask
+    switch form {
+    case .json:
+      return .json(json(mask: encoding))
+    case .npy:
+      return binary(form, mask.npy)
+    case .octets:
+      return binary(form, mask.flatBits)
+    }
+  }
+
+  private func binary(_ form: ReplyForm, _ bytes: [UInt8]) -> Response {
+    Response(
+      status: .ok,
+      headers: [
+        .contentType: form.rawValue,
+        .maskSummary: String(decoding: summary, as: UTF8.self),
+      ],
+      body: .bytes(bytes))
+  }
+
+  private func json(mask encoding: MaskEncoding?) -> [UInt8] {
+    let specification = solution.layout.specification
+    var writer = JSONWriter()
+    writer.beginObject()
+    switch encoding {
+    case .array?:
+      writer.name("mask")
+      solution.mask.bytes.withUnsafeBytes {
+        writer.mask(packedRows: $0, rows: solution.mask.rows, columns: solution.mask.columns)
+      }
+    case .bits?:
+      writer.name("mask")
+      writer.beginObject()
+      writer.member("encoding", "bits-le-base64")
+      writer.name("data")
+      solution.mask.flatBits.withUnsafeBytes { writer.base64($0) }
+      writer.endObject()
+    case nil: break
+    }
+    writer.member("shape", [solution.layout.rows, solution.layout.columns])
+    writer.member("n", specification.pattern.n)
+    writer.member("m", specification.pattern.m)
+    writer.member("kept_per_group", specification.pattern.n)
+    writer.member("structure", specification.structure.rawValue)
+    writer.member("constraint", specification.constraint.rawValue)
+    writer.member("method", specification.method.rawValue)
+    if specification.remainder != .error {
+      writer.member("remainder", specification.remainder.rawValue)
+    }
+    writer.member("kept", solution.kept)
+    writer.member("density", solution.density)
+    writer.name("score")
+    writer.beginObject()
+    writer.member("kept_magnitude", solution.keptMagnitude)
+    writer.member("total_magnitude", solution.totalMagnitude)
+    writer.member("retained", solution.retained)
+    writer.endObject()
+    if let certificate = solution.certificate {
+      writer.name("certificate")
+      writer.beginObject()
+      writer.member("upper_bound", certificate.upperBound)
+      writer.member("relative_gap", certificate.relativeGap)
+      writer.member("optimal", certificate.isOptimal)
+      writer.endObject()
+    } else {
+      writer.name("certificate")
+      writer.null()
+    }
+    if let diversity {
+      writer.name("diversity")
+      writer.beginObject()
+      writer.member("log2", diversity.count.log2)
+      writer.member("bits_per_weight", diversity.count.bitsPerWeight)
+      writer.member("exact", diversity.isExact)
+      writer.endObject()
+    } else {
+      writer.name("diversity")
+      writer.null()
+    }
+    writer.member("engine", Engine.name)
+    writer.endObject()
+    return writer.bytes
+  }
+}
+
+/// What made a reply.
+public enum Engine {
+  /// The version, by semantic versioning.
+  public static let version = "0.1.0"
+  static let name = "nmmask \(version)"
+}
+
+extension Mask {
+  /// numpy's `packbits(bitorder="little")` of the mask, flattened in row-major order.
+  var flatBits: [UInt8] {
+    bytes.withUnsafeBytes {
+      BitPacking.flatStream(packedRows: $0, rows: rows, columns: columns)
+    }
+  }
+
+  /// A .npy file of booleans.
+  public var npy: [UInt8] {
+    let count = rows * columns
+    // Booleans have a descriptor, so this does not throw.
+    let header = (try? NPYHeader.bytes(elementType: .bool, shape: [rows, columns])) ?? []
+    return [UInt8](unsafeUninitializedCapacity: header.count + count) { target, used in
+      for index in header.indices { target[index] = header[index] }
+      let data = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(target)[header.count...])
+      bytes.withUnsafeBytes { source in
+        for row in 0..<rows where columns > 0 {
+          let from = source[(row * rowByteCount)..<((row + 1) * rowByteCount)]
+          let to = data[(row * columns)..<((row + 1) * columns)]
+          BitPacking.unpack(
+            UnsafeRawBufferPointer(rebasing: from),
+            into: UnsafeMutableRawBufferPointer(rebasing: to))
+        }
+      }
+      used = header.count + count
+    }
+  }
+}

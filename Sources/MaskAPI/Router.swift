@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import HTTPTypes
+import MicroHTTP
+
+/// One resource of the service.
+protocol Route: Sendable {
+  /// The path, as sent.
+  var path: String { get }
+  var methods: [HTTPRequest.Method] { get }
+  /// Decides about a request to this path by one of the methods.
+  func begin(_ request: Request, _ context: RequestContext) throws(Problem) -> RequestDecision
+}
+
+/// Finds the resource that a request is for.
+struct Router: Sendable {
+  enum Match {
+    case route(any Route)
+    case respond(Response)
+  }
+
+  private let routes: [String: any Route]
+
+  init(_ routes: [any Route] = Router.all) {
+    self.routes = Dictionary(uniqueKeysWithValues: routes.map { ($0.path, $0) })
+  }
+
+  /// Every resource there is.
+  static let all: [any Route] = [
+    MasksRoute(), ValidationRoute(), DiversityRoute(),
+    HealthRoute(path: "/healthz"), HealthRoute(path: "/readyz"), DescriptionRoute(),
+    StartPageRoute(),
+  ]
+
+  /// The route of a request.
+  ///
+  /// - Throws: 404 for a path that is not there, 405 for a method that it does not have.
+  func route(_ request: Request) throws(Problem) -> Match {
+    guard let route = routes[request.path] else {
+      throw Problem(.notFound, "There is nothing at '\(request.path)'; see /openapi.yaml.")
+    }
+    let isAllowed =
+      route.methods.contains(request.method)
+      || request.method == .head && route.methods.contains(.get)
+    if isAllowed { return .route(route) }
+    let allow = Self.allow(route)
+    if request.method == .options {
+      return .respond(Response(status: .noContent, headers: [.allow: allow]))
+    }
+    throw Problem(
+      .methodNotAllowed, "'\(request.path)' has the methods \(allow).", headers: [.allow: allow])
+  }
+
+  private static func allow(_ route: any Route) -> String {
+    var methods = route.methods.map(\.rawValue)
+    if route.methods.contains(.get) { methods.append("HEAD") }
+    methods.append("OPTIONS")
+    return methods.joined(separator: ", ")
+  }
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import HTTPTypes
+import MicroHTTP
+import Sparsity
+import TensorIO
+
+/// `POST /v1/masks/validate`: whether a mask, or the non-zeros of a weight matrix, obey a pattern.
+struct ValidationRoute: Route {
+  let path = "/v1/masks/validate"
+  let methods: [HTTPRequest.Method] = [.post]
+
+  func begin(_ request: Request, _ context: RequestContext) throws(Problem) -> RequestDecision {
+    let handler = try ValidationHandler(request)
+    return .receive(
+      BodyReception(try MatrixBody(request, context.service.configuration, handler), context))
+  }
+}
+
+/// Counts what each group of a matrix keeps.
+private final class ValidationHandler: MatrixHandler {
+  let field = "mask"
+  let parameters: ParameterSet
+  private static let names: Set<String> = ["n", "m", "structure", "constraint", "remainder"]
+  private var layout: MaskLayout?
+  private var mask = Mask(rows: 0, columns: 0)
+  private var element = ElementType.bool
+  /// The bytes of an entry that is not whole yet.
+  private var partial: [UInt8] = []
+  private var position = 0
+
+  init(_ request: Request) throws(Problem) {
+    _ = try ReplyForm.negotiated(for: request, among: [.json])
+    parameters = try ParameterSet(queryOf: request)
+    try parameters.allowOnly(Self.names.union(["rows", "columns", "dtype"]))
+  }
+
+  func begin(_ header: MatrixHeader) throws(Problem) {
+    layout = try Self.layout(parameters, header.rows, header.columns)
+    element = header.element
+    mask = Mask(rows: header.rows, columns: header.columns)
+  }
+
+  func append(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
+    let size = element.byteCount
+    var rest = bytes
+    if !partial.isEmpty {
+      let missing = min(size - partial.count, rest.count)
+      partial.append(contentsOf: rest[..<missing])
+      rest = UnsafeRawBufferPointer(rebasing: rest[missing...])
+      guard partial.count == size else { return }
+      partial.withUnsafeBytes { mark($0) }
+      partial.removeAll()
+    }
+    let whole = rest.count / size * size
+    mark(UnsafeRawBufferPointer(rebasing: rest[..<whole]))
+    partial.append(contentsOf: rest[whole...])
+  }
+
+  /// Sets the bits of whole elements that are not zero.
+  private func mark(_ bytes: UnsafeRawBufferPointer) {
+    let size = element.byteCount
+    for start in stride(from: 0, to: bytes.count, by: size) {
+      let entry = UnsafeRawBufferPointer(rebasing: bytes[start..<(start + size)])
+      if isNonZero(entry) { mask[position / mask.columns, position % mask.columns] = true }
+      position += 1
+    }
+  }
+
+  /// Negative zero is zero; NaN is not.
+  private func isNonZero(_ entry: UnsafeRawBufferPointer) -> Bool {
+    var bits: UInt64 = 0
+    for index in 0..<entry.count { bits |= UInt64(entry[index]) << UInt64(8 * index) }
+    if case .numeric(let type) = element, type.isFloatingPoint {
+      bits &= ~(1 << UInt64(8 * entry.count - 1))
+    }
+    return bits != 0
+  }
+
+  func finish() throws(Problem) -> Response {
+    guard let layout else {
+      throw Problem(.internalServerError, "The body ended before its header was read.")
+    }
+    return Self.response(layout.validity(of: mask))
+  }
+
+  func finish(_ document: JSONObject) throws(Problem) -> Response {
+    var all = parameters
+    try all.add(document)
+    try all.allowOnly(Self.names.union(["mask", "weights"]))
+    if all.contains("mask"), all.contains("weights") {
+      throw Problem(
+        .unprocessableContent, "Give either 'mask' or 'weights', not both.", pointer: "/weights")
+    }
+    let source = all.contains("weights") ? "weights" : "mask"
+    let array = try JSONMatrix.array(all, field: source)
+    let rows = array.shape[0]
+    let columns = array.shape.count == 2 ? array.shape[1] : 0
+    let layout = try Self.layout(all, rows, columns)
+    var mask = Mask(rows: rows, columns: columns)
+    for (index, value) in array.values.enumerated() where value != 0 {
+      if source == "mask", value != 1 {
+        throw Problem(
+          .unprocessableContent,
+          "A mask has entries 0 and 1 or false and true, not \(value), at row "
+            + "\(index / columns), column \(index % columns). Numbers go into 'weights'.",
+          pointer: "/mask/\(index / columns)/\(index % columns)")
+      }
+      mask[index / columns, index % columns] = true
+    }
+    return Self.response(layout.validity(of: mask))
+  }
+
+  func cancel() {}
+
+  private static func layout(
+    _ parameters: ParameterSet,
+    _ rows: Int,
+    _ columns: Int
+  ) throws(Problem) -> MaskLayout {
+    let specification = try MaskParameters(parameters).specification
+    return try Problem.rethrow { () throws(SpecificationError) in
+      try MaskLayout(specification, rows: rows, columns: columns)
+    }
+  }
+
+  private static func response(_ validity: MaskValidity) -> Response {
+    var writer = JSONWriter()
+    writer.beginObject()
+    writer.member("valid", validity.isValid)
+    writer.member("groups", validity.groups)
+    writer.member("violations", validity.violations)
+    if let first = validity.firstViolation {
+      writer.name("first_violation")
+      writer.beginObject()
+      writer.member("axis", first.axis == .rows ? "row" : "column")
+      writer.member("row", first.row)
+      writer.member("column", first.column)
+      writer.member("kept", first.kept)
+      writer.endObject()
+    } else {
+      writer.name("first_violation")
+      writer.null()
+    }
+    writer.endObject()
+    return .json(writer.bytes)
+  }
+}

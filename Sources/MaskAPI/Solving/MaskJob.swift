@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Dispatch
+import Sparsity
+import Synchronization
+
+/// The mask of one matrix, found band by band on the solver pool.
+///
+/// A matrix that is in memory is solved by `solve(_:)`. One that is still arriving is given piece by
+/// piece to `append(_:)`, which hands each band to the pool as soon as it is whole; `finish()` then
+/// waits for the rest. Memory is a few bands and the packed mask. All three are called on one thread.
+final class MaskJob: @unchecked Sendable {
+  // Sendable although it holds pointers: `mask` is written by workers in rows that no other worker
+  // has, and read after all of them are done; the rest is the feeding thread's, or in `state`.
+
+  enum Failure: Error {
+    case solve(SolveError)
+    /// The client is gone, or `cancel()` was called.
+    case cancelled
+  }
+
+  let layout: MaskLayout
+  private let dataType: DataType
+  private let lane: SolverPool.Lane
+  private let isClientGone: @Sendable () -> Bool
+
+  private let mask: UnsafeMutablePointer<UInt8>
+  private let state: Mutex<State>
+  /// One slot for each band that may be with the pool at once.
+  private let slots: DispatchSemaphore
+  private let slotCount: Int
+  private let isCancelled = Atomic<Bool>(false)
+
+  private var buffer: BandBuffer?
+  private var filled = 0
+  private var nextBand = 0
+
+  /// The memory of one band.
+  private struct BandBuffer: @unchecked Sendable {
+    // Sendable although it holds a pointer: it is filled by one thread, handed over, and read by
+    // another.
+    let base: UnsafeMutableRawPointer
+
+    init(byteCount: Int) { base = .allocate(byteCount: max(1, byteCount), alignment: 64) }
+
+    func deallocate() { base.deallocate() }
+  }
+
+  private struct State {
+    var outcomes: [MaskOutcome?]
+    var failure: (band: Int, error: SolveError)?
+    var idleSolvers: [BandSolver] = []
+    var idleBuffers: [BandBuffer] = []
+    var busy = Duration.zero
+  }
+
+  /// Begins a job.
+  ///
+  /// - Parameter isClientGone: asked now and then while waiting; true stops the work.
+  init(
+    layout: MaskLayout,
+    dataType: DataType,
+    pool: SolverPool,
+    isClientGone: @escaping @Sendable () -> Bool
+  ) {
+    self.layout = layout
+    self.dataType = dataType
+    self.isClientGone = isClientGone
+    lane = pool.makeLane()
+    let byteCount = layout.rows * layout.maskRowByteCount
+    mask = .allocate(capacity: max(1, byteCount))
+    mask.initialize(repeating: 0, count: byteCount)
+    state = Mutex(State(outcomes: [MaskOutcome?](repeating: nil, count: layout.bandCount)))
+    // Enough to keep every worker busy while the next band is being filled.
+    slotCount = pool.threadCount + 2
+    slots = DispatchSemaphore(value: slotCount)
+  }
+
+  deinit {
+    mask.deallocate()
+    buffer?.deallocate()
+    state.withLock { $0.idleBuffers.forEach { $0.deallocate() } }
+  }
+
+  /// The time that workers have spent on the job.
+  var busyTime: Duration { state.withLock { $0.busy } }
+
+  /// Stops the work; pieces that have not begun are skipped.
+  func cancel() { isCancelled.store(true, ordering: .relaxed) }
+
+  // MARK: Feeding
+
+  /// Solves a matrix that is in memory and stays there during the call.
+  func solve(_ matrix: MatrixView) throws(Failure) -> Solution {
+    for band in 0..<layout.bandCount {
+      try takeSlot()
+      submit(band, matrix.rows(layout.rows(ofBand: band)), recycling: nil)
+    }
+    return try collect()
+  }
+
+  /// Takes the next bytes of the matrix, row-major and little-endian.
+  func append(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
+    var rest = bytes
+    while let source = rest.baseAddress, !rest.isEmpty {
+      precondition(nextBand < layout.bandCount, "more bytes than the matrix has")
+      let rows = layout.rows(ofBand: nextBand)
+      let size = rows.count * layout.columns * dataType.byteCount
+      let target = try bandBuffer()
+      let count = min(rest.count, size - filled)
+      (target.base + filled).copyMemory(from: source, byteCount: count)
+      filled += count
+      rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+      if filled == size {
+        let view = MatrixView(
+          base: target.base, dataType: dataType, rows: rows.count, columns: layout.columns)
+        buffer = nil
+        filled = 0
+        submit(nextBand, view, recycling: target)
+        nextBand += 1
+      }
+    }
+  }
+
+  /// Waits for the last bands of a matrix that was appended whole.
+  func finish() throws(Failure) -> Solution { try collect() }
+
+  private func bandBuffer() throws(Failure) -> BandBuffer {
+    if let buffer { return buffer }
+    try takeSlot()
+    let idle = state.withLock { $0.idleBuffers.popLast() }
+    let bandByteCount = layout.bandHeight * layout.columns * dataType.byteCount
+    let next = idle ?? BandBuffer(byteCount: max(bandByteCount, lastBandByteCount))
+    buffer = next
+    return next
+  }
+
+  /// The last band may be larger than the others: it holds the tail.
+  private var lastBandByteCount: Int {
+    guard layout.bandCount > 0 else { return 0 }
+    let rows = layout.rows(ofBand: layout.bandCount - 1).count
+    return rows * layout.columns * dataType.byteCount
+  }
+
+  // MARK: Working
+
+  private func submit(_ band: Int, _ rows: MatrixView, recycling used: BandBuffer?) {
+    lane.submit { [self] in
+      work(band, rows)
+      if let used { state.withLock { $0.idleBuffers.append(used) } }
+      slots.signal()
+    }
+  }
+
+  private func work(_ band: Int, _ rows: MatrixView) {
+    guard !isCancelled.load(ordering: .relaxed) else { return }
+    let start = ContinuousClock.now
+    let solver = state.withLock { $0.idleSolvers.popLast() } ?? BandSolver(layout: layout)
+    let target = mask + layout.rows(ofBand: band).lowerBound * layout.maskRowByteCount
+    let rowByteCount = layout.maskRowByteCount
+    let result = Result { () throws(SolveError) in
+      try solver.solve(band, rows, into: MaskRows(base: target, rowByteCount: rowByteCount))
+    }
+    let duration = ContinuousClock.now - start
+    state.withLock { state in
+      state.idleSolvers.append(solver)
+      state.busy += duration
+      switch result {
+      case .success(let outcome): state.outcomes[band] = outcome
+      case .failure(let error):
+        if state.failure.map({ band < $0.band }) ?? true { state.failure = (band, error) }
+      }
+    }
+  }
+
+  // MARK: Waiting
+
+  /// Waits until another band may go to the pool.
+  ///
+  /// An entry that is not finite ends the job; which one is the first is known once the bands before
+  /// it, which are with the pool already, are done.
+  private func takeSlot() throws(Failure) {
+    acquireSlot()
+    guard isCancelled.load(ordering: .relaxed) || state.withLock({ $0.failure != nil }) else {
+      return
+    }
+    slots.signal()
+    _ = try collect()
+  }
+
+  private func acquireSlot() {
+    while slots.wait(timeout: .now() + .milliseconds(50)) == .timedOut {
+      if isClientGone() { cancel() }
+    }
+  }
+
+  /// Waits until no band is with the pool, also after a cancellation: bands that have not begun are
+  /// skipped then, and a matrix in memory must outlive those that have.
+  private func collect() throws(Failure) -> Solution {
+    for _ in 0..<slotCount { acquireSlot() }
+    // A semaphore must not be destroyed below its first value.
+    for _ in 0..<slotCount { slots.signal() }
+    if isCancelled.load(ordering: .relaxed) { throw .cancelled }
+    let (outcomes, failure) = state.withLock { ($0.outcomes, $0.failure) }
+    if let failure { throw .solve(failure.error) }
+    let byteCount = layout.rows * layout.maskRowByteCount
+    let bytes = [UInt8](UnsafeBufferPointer(start: mask, count: byteCount))
+    do {
+      return try Solution(
+        layout: layout,
+        mask: Mask(rows: layout.rows, columns: layout.columns, bytes: bytes),
+        outcomes: outcomes.compactMap { $0 })
+    } catch {
+      throw .solve(error)
+    }
+  }
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// Solves bands of one matrix: whole strips by the method asked for, and what lies outside them.
+///
+/// An instance owns scratch memory and belongs to one thread at a time; several instances may work
+/// on different bands of the same matrix.
+public final class BandSolver: @unchecked Sendable {
+  // Sendable so that idle solvers can wait in a pool: its user sees to it that no two threads use
+  // one at a time.
+  private let layout: MaskLayout
+  private let solver: any MaskSolver
+
+  /// Makes a solver for matrices of `layout`.
+  public init(layout: MaskLayout) {
+    self.layout = layout
+    let pattern = layout.specification.pattern
+    let constraint = layout.specification.constraint
+    switch (layout.specification.structure, layout.specification.method) {
+    case (.row, _):
+      solver = TopNSolver(pattern: pattern, axis: .rows)
+    case (.column, _):
+      solver = TopNSolver(pattern: pattern, axis: .columns)
+    case (.transposable, .exact):
+      solver = TileStripSolver(ExactTileSolver(pattern: pattern, constraint: constraint))
+    case (.transposable, .minimumCostFlow):
+      solver = TileStripSolver(MinimumCostFlowSolver(pattern: pattern, constraint: constraint))
+    case (.transposable, .greedy):
+      solver = TileStripSolver(GreedySolver(pattern: pattern, constraint: constraint))
+    case (.transposable, .twoApproximation):
+      solver = TileStripSolver(TwoApproximationSolver(pattern: pattern, constraint: constraint))
+    }
+  }
+
+  /// Solves the band at `index`.
+  ///
+  /// - Parameters:
+  ///   - band: the band's rows.
+  ///   - mask: the band's rows of the mask, all zero on entry.
+  /// - Throws: `SolveError.notFinite`, with the entry's place in the whole matrix.
+  /// - Complexity: that of the method; every entry is read a bounded number of times.
+  public func solve(
+    _ index: Int,
+    _ band: MatrixView,
+    into mask: MaskRows
+  ) throws(SolveError) -> MaskOutcome {
+    let rows = layout.rows(ofBand: index)
+    precondition(band.rows == rows.count && band.columns == layout.columns)
+    if let entry = band.firstNotFinite() {
+      throw .notFinite(row: rows.lowerBound + entry.row, column: entry.column)
+    }
+    var outcome = MaskOutcome()
+    let groupedRows = min(band.rows, layout.groupedRows - rows.lowerBound)
+    for row in stride(from: 0, to: groupedRows, by: layout.stripHeight) {
+      let strip = band.rows(row..<(row + layout.stripHeight))
+      let stripMask = mask.advanced(by: row)
+      outcome += try solver.solve(strip, columns: layout.groupedColumns, into: stripMask)
+      if layout.groupedColumns < layout.columns {
+        outcome += keepAll(strip, from: layout.groupedColumns, in: stripMask)
+      }
+    }
+    if groupedRows < band.rows {
+      outcome += keepAll(band.rows(groupedRows..<band.rows), from: 0, in: mask.advanced(by: groupedRows))
+    }
+    return outcome
+  }
+
+  private func keepAll(_ rows: MatrixView, from column: Int, in mask: MaskRows) -> MaskOutcome {
+    var outcome = MaskOutcome()
+    let sum = rows.sumOfMagnitudes(fromColumn: column)
+    outcome.kept = rows.rows * (rows.columns - column)
+    outcome.keptMagnitude = sum
+    outcome.totalMagnitude = sum
+    for row in 0..<rows.rows {
+      for column in column..<rows.columns { mask.write(1, count: 1, row: row, column: column) }
+    }
+    return outcome
+  }
+}
+
+extension MaskLayout {
+  /// Finds the mask of a whole matrix on the calling thread.
+  ///
+  /// - Throws: `SolveError` where an entry is not finite or a sum overflows.
+  public func solve(_ matrix: MatrixView) throws(SolveError) -> Solution {
+    precondition(matrix.rows == rows && matrix.columns == columns)
+    let solver = BandSolver(layout: self)
+    var mask = Mask(rows: rows, columns: columns)
+    let rowByteCount = mask.rowByteCount
+    var outcomes: [MaskOutcome] = []
+    for band in 0..<bandCount {
+      let rows = rows(ofBand: band)
+      // A typed throw does not pass through the closure of a rethrowing function.
+      let result = mask.bytes.withUnsafeMutableBufferPointer {
+        buffer -> Result<MaskOutcome, SolveError> in
+        guard let base = buffer.baseAddress else { return .success(MaskOutcome()) }
+        let target = MaskRows(base: base, rowByteCount: rowByteCount).advanced(by: rows.lowerBound)
+        return Result { () throws(SolveError) in
+          try solver.solve(band, matrix.rows(rows), into: target)
+        }
+      }
+      outcomes.append(try result.get())
+    }
+    return try Solution(layout: self, mask: mask, outcomes: outcomes)
+  }
+}
