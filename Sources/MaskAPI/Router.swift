@@ -27,7 +27,7 @@ struct Router: Sendable {
 
   /// Every resource there is.
   static let all: [any Route] = [
-    MasksRoute(), ValidationRoute(), DiversityRoute(),
+    MasksRoute(), ValidationRoute(), GradientsRoute(), DiversityRoute(),
     HealthRoute(path: "/healthz"), HealthRoute(path: "/readyz"), DescriptionRoute(),
     StartPageRoute(),
   ]

@@ -76,6 +76,47 @@ extension Problem {
     }
   }
 
+  init(_ error: GradientError) {
+    switch error {
+    case .keptCountTooLargeForSequential(let n):
+      self.init(
+        .unprocessableContent,
+        "The method 'sequential' draws at most two entries: 'n' must be 1 or 2, not \(n).",
+        pointer: "/n")
+    case .groupSizeTooLarge(let m):
+      self.init(.groupSizeTooLarge(m: m, structure: .row))
+    case .thresholdMissing:
+      self.init(
+        .unprocessableContent, "The method 'stochastic_threshold' needs 'sparsity'.",
+        pointer: "/sparsity")
+    case .sparsityOutOfRange(let sparsity):
+      self.init(
+        .unprocessableContent, "'sparsity' must be at least 0 and below 1, not \(sparsity).",
+        pointer: "/sparsity")
+    case .notDivisible(let axis, let length, let m):
+      let side = axis == .row ? Side.columns : Side.rows
+      self.init(
+        .unprocessableContent,
+        "The matrix has \(length) \(side.rawValue), which m = \(m) does not divide.",
+        pointer: "/gradients")
+    case .tooManyGroups:
+      self.init(
+        .unprocessableContent, "The matrix has more groups than the random stream tells apart.",
+        pointer: "/gradients")
+    case .notFinite(let row, let column):
+      self.init(
+        .unprocessableContent,
+        "'gradients' has an entry that is not finite, at row \(row), column \(column).",
+        pointer: "/gradients/\(row)/\(column)")
+    case .overflow(let row, let column):
+      self.init(
+        .unprocessableContent,
+        "The estimate of the entry at row \(row), column \(column) is too large for float32, "
+          + "in which values are returned.",
+        pointer: "/gradients/\(row)/\(column)")
+    }
+  }
+
   init(_ error: JSONError) {
     self.init(error.kind == .limit ? .contentTooLarge : .badRequest, error.message)
   }

@@ -113,6 +113,15 @@ struct ParameterSet: Sendable {
     }
   }
 
+  /// A text.
+  func string(_ name: String) throws(Problem) -> String? {
+    switch values[name] {
+    case nil: return nil
+    case .text(let text)?, .json(.string(let text))?: return text
+    case .json(let other)?: throw wrongValue(name, "a string", found: other.kindName)
+    }
+  }
+
   /// One of the names of `Choice`.
   func choice<Choice: RawRepresentable<String> & CaseIterable>(
     _ name: String,

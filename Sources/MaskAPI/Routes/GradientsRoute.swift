@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import HTTPTypes
+import MicroHTTP
+import Sparsity
+import TensorIO
+
+/// `POST /v1/gradients`: a sparse, unbiased estimate of a gradient matrix.
+struct GradientsRoute: Route {
+  let path = "/v1/gradients"
+  let methods: [HTTPRequest.Method] = [.post]
+
+  func begin(_ request: Request, _ context: RequestContext) throws(Problem) -> RequestDecision {
+    let handler = try GradientHandler(request, context)
+    return .receive(
+      BodyReception(try MatrixBody(request, context.service.configuration, handler), context))
+  }
+}
+
+/// Estimates the matrix of one request once it is whole.
+private final class GradientHandler: MatrixHandler {
+  let field = "gradients"
+  let parameters: ParameterSet
+  private let context: RequestContext
+  private let form: ReplyForm
+  private var binary: (parameters: GradientParameters, dataType: DataType, job: GradientJob)?
+  private var bytes: [UInt8] = []
+
+  init(_ request: Request, _ context: RequestContext) throws(Problem) {
+    self.context = context
+    form = try ReplyForm.negotiated(for: request, among: [.json, .npy, .octets])
+    parameters = try ParameterSet(queryOf: request)
+    try parameters.allowOnly(GradientParameters.names.union(["rows", "columns", "dtype"]))
+  }
+
+  func begin(_ header: MatrixHeader) throws(Problem) {
+    let parameters = try GradientParameters(parameters)
+    guard case .numeric(let dataType) = header.element else {
+      throw Problem(
+        .unprocessableContent, "'gradients' must be numbers, not booleans.", pointer: "/gradients")
+    }
+    binary = (parameters, dataType, try job(parameters, header.rows, header.columns))
+  }
+
+  func append(_ bytes: UnsafeRawBufferPointer) { self.bytes.append(contentsOf: bytes) }
+
+  func finish() throws(Problem) -> Response {
+    guard let (parameters, dataType, job) = binary else {
+      throw Problem(.internalServerError, "The body ended before its header was read.")
+    }
+    let result = bytes.withUnsafeBytes { bytes in
+      Result { () throws(GradientJob.Failure) in
+        try run(
+          job, MatrixView(bytes, dataType: dataType, rows: job.rows, columns: job.columns))
+      }
+    }
+    return try reply(parameters, job, result)
+  }
+
+  func finish(_ document: JSONObject) throws(Problem) -> Response {
+    var all = parameters
+    try all.add(document)
+    try all.allowOnly(GradientParameters.names.union(["gradients", "dtype"]))
+    let parameters = try GradientParameters(all)
+    let matrix = try JSONMatrix(all, field: field)
+    let job = try job(parameters, matrix.rows, matrix.columns)
+    let result = matrix.withView { view in
+      Result { () throws(GradientJob.Failure) in try run(job, view) }
+    }
+    return try reply(parameters, job, result)
+  }
+
+  func cancel() {}
+
+  private func job(
+    _ parameters: GradientParameters,
+    _ rows: Int,
+    _ columns: Int
+  ) throws(Problem) -> GradientJob {
+    do throws(GradientError) {
+      return try GradientJob(
+        parameters.estimator, rows: rows, columns: columns,
+        wantsProbabilities: parameters.wantsProbabilities)
+    } catch {
+      throw Problem(error)
+    }
+  }
+
+  private func run(_ job: GradientJob, _ matrix: MatrixView) throws(GradientJob.Failure) {
+    let connection = context.connection
+    try job.run(matrix, on: context.service.pool) { connection.isClientGone }
+  }
+
+  private func reply(
+    _ parameters: GradientParameters,
+    _ job: GradientJob,
+    _ result: Result<Void, GradientJob.Failure>
+  ) throws(Problem) -> Response {
+    do throws(GradientJob.Failure) {
+      try result.get()
+    } catch {
+      switch error {
+      case .gradient(let error): throw Problem(error)
+      case .cancelled: throw Problem(.requestTimeout, "The client closed the connection.")
+      }
+    }
+    var response = GradientReply(estimator: parameters.estimator, job: job).response(form)
+    let total = ContinuousClock.now - context.start
+    response.headers[.serverTiming] = "total;dur=\(total.milliseconds)"
+    return response
+  }
+}
