@@ -89,7 +89,11 @@ let package = Package(
     ),
     .testTarget(
       name: "MaskAPITests",
-      dependencies: ["MaskAPI", .product(name: "Yams", package: "Yams")],
+      dependencies: [
+        "MaskAPI", "MicroHTTP", "Sparsity", "SyntheticWeights", "TensorIO",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Yams", package: "Yams"),
+      ],
       swiftSettings: swiftSettings
     ),
   ],

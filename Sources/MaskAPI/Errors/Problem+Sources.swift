@@ -129,7 +129,8 @@ extension Problem {
       case .unsupported: .unprocessableContent
       case .limit: .contentTooLarge
       }
-    self.init(status, error.message, pointer: "/\(field)")
+    let path = (error.path ?? []).map { "/\($0)" }.joined()
+    self.init(status, error.message, pointer: "/\(field)" + path)
   }
 
   /// Runs `body` and words what it throws.

@@ -5,7 +5,7 @@ import Testing
 @testable import Sparsity
 
 /// Tiles whose optimum and approximations are known, by exhaustive search or an independent solver.
-struct WorkedExampleTests {
+struct WorkedTileTests {
   struct Example: Sendable, CustomTestStringConvertible {
     let name: String
     let rows: [[Double]]

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Sparsity
+import SyntheticWeights
+import Testing
+
+@testable import MaskAPI
+
+struct MaskJobTests {
+  private func layout(
+    _ structure: Structure,
+    _ rows: Int,
+    _ columns: Int,
+    _ remainder: Remainder = .dense
+  ) throws -> MaskLayout {
+    try MaskLayout(
+      MaskSpecification(
+        pattern: Pattern(n: 2, m: 4), structure: structure, remainder: remainder),
+      rows: rows, columns: columns)
+  }
+
+  @Test("A matrix that arrives in pieces gives what it gives in one, on any number of threads")
+  func pieces() throws {
+    var generator = SplitMix64(seed: 4)
+    for structure in Structure.allCases {
+      for (rows, columns) in [(0, 4), (5, 3), (64, 4096), (1030, 257), (300_000, 1)] {
+        let layout = try layout(structure, rows, columns)
+        let weights = WeightKind.normal.matrix(rows: rows, columns: columns, seed: 7)
+        let expected = try weights.withUnsafeBytes {
+          try layout.solve(MatrixView($0, dataType: .float32, rows: rows, columns: columns))
+        }
+        for threads in [1, 3] {
+          let pool = SolverPool(threadCount: threads)
+          defer { pool.stop() }
+          let job = MaskJob(layout: layout, dataType: .float32, pool: pool) { false }
+          let solution = try weights.withUnsafeBytes { bytes in
+            var rest = bytes[...]
+            while !rest.isEmpty {
+              let count = min(rest.count, 1 + Int(generator.next() % 300_000))
+              try job.append(UnsafeRawBufferPointer(rebasing: rest.prefix(count)))
+              rest = rest.dropFirst(count)
+            }
+            return try job.finish()
+          }
+          #expect(solution.mask == expected.mask)
+          #expect(solution.keptMagnitude == expected.keptMagnitude)
+          #expect(solution.totalMagnitude == expected.totalMagnitude)
+          #expect(solution.certificate == expected.certificate)
+        }
+      }
+    }
+  }
+
+  @Test("The first entry that is not finite is named, whichever band a worker meets first")
+  func firstFault() throws {
+    let (rows, columns) = (1024, 1024)
+    let layout = try layout(.transposable, rows, columns)
+    var weights = WeightKind.uniform.matrix(rows: rows, columns: columns, seed: 1)
+    for row in [200, 201, 500, 900] { weights[row * columns + 17] = .nan }
+    let pool = SolverPool(threadCount: 4)
+    defer { pool.stop() }
+    for _ in 0..<20 {
+      let job = MaskJob(layout: layout, dataType: .float32, pool: pool) { false }
+      #expect {
+        try weights.withUnsafeBytes { try job.append($0) }
+        _ = try job.finish()
+      } throws: { error in
+        guard case MaskJob.Failure.solve(.notFinite(row: 200, column: 17)) = error else {
+          return false
+        }
+        return true
+      }
+    }
+  }
+
+  @Test("A cancelled job ends, whole or in pieces")
+  func cancellation() throws {
+    let layout = try layout(.transposable, 2048, 1024)
+    let weights = WeightKind.uniform.matrix(rows: 2048, columns: 1024, seed: 1)
+    let pool = SolverPool(threadCount: 2)
+    defer { pool.stop() }
+    let job = MaskJob(layout: layout, dataType: .float32, pool: pool) { false }
+    job.cancel()
+    #expect(throws: MaskJob.Failure.self) {
+      try weights.withUnsafeBytes {
+        _ = try job.solve(MatrixView($0, dataType: .float32, rows: 2048, columns: 1024))
+      }
+    }
+  }
+}
