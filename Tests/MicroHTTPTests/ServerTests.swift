@@ -73,6 +73,7 @@ struct ServerTests {
     #expect(server.activeRequests == 0)
     #expect(application.clientsSeenGone == 1)
     #expect(application.counts.cancelled == 1)
+    #expect(application.completions.map(\.outcome) == [.stopped, .stopped])
     #expect(blocked.isClosedByServer())
   }
 
