@@ -25,6 +25,7 @@ public final class Connection: Sendable {
     var phase = Phase.idle
     var deadline: Moment
     var phaseThatExpired: Phase?
+    var isStopped = false
     var reply = ReplyProgress()
   }
 
@@ -131,9 +132,13 @@ public final class Connection: Sendable {
   /// Ends both directions, so that every wait on the socket returns.
   func shutDown() {
     state.withLock { state in
+      state.isStopped = true
       if state.socket >= 0 { shutdown(state.socket, Int32(SHUT_RDWR)) }
     }
   }
+
+  /// Whether `shutDown()` was called.
+  var isStopped: Bool { state.withLock { $0.isStopped } }
 
   /// Forgets the socket, whose number may be another connection's from now on.
   func markClosed() {

@@ -184,11 +184,12 @@ final class Exchange {
 
     let isWhole = isAnsweredDirectly || wasAnswered && code == .REQUEST_TERMINATED_COMPLETED_OK
     let outcome: RequestCompletion.Outcome =
-      switch (isWhole, expired, code) {
-      case (_, .header, _), (_, .body, _): .timedOut
-      case (true, _, _): .answered
-      case (false, _, .REQUEST_TERMINATED_DAEMON_SHUTDOWN): .stopped
-      default: .clientGone
+      switch (isWhole, expired) {
+      // The last byte and the deadline can come at the same time.
+      case (true, _) where wasAnswered: .answered
+      case (_, .header), (_, .body): .timedOut
+      case (true, _): .answered
+      case (false, _): connection.isStopped ? .stopped : .clientGone
       }
     let sendsBody = method != "HEAD"
     engine.handler.requestCompleted(

@@ -118,7 +118,7 @@ struct BodyTests {
   }
 
   @Test func aLargeUnwantedBodyIsAnsweredAtOnceAndTheClientCanReadIt() throws {
-    try withServer(configure: { $0.drainLimit = 10_000 }) { server, _ in
+    try withServer(configured { $0.drainLimit = 10_000 }) { server, _ in
       let client = try RawClient(port: server.port)
       let size = 30 << 20
       try client.send("POST /limited HTTP/1.1\r\nHost: a\r\nContent-Length: \(size)\r\n\r\n")
@@ -147,7 +147,7 @@ struct BodyTests {
 
   @Test(arguments: [true, false])
   func anEarlyAnswerClosesTheConnectionWhenMuchIsLeft(isChunked: Bool) throws {
-    try withServer(configure: { $0.drainLimit = 10_000 }) { server, application in
+    try withServer(configured { $0.drainLimit = 10_000 }) { server, application in
       let client = try RawClient(port: server.port)
       let size = 4 << 20
       let field = isChunked ? "Transfer-Encoding: chunked" : "Content-Length: \(size)"

@@ -17,7 +17,7 @@ struct DeadlineTests {
   }
 
   @Test func aSlowRequestLineIsCut() throws {
-    try withServer(configure: { $0.headerTimeout = .milliseconds(300) }) { server, application in
+    try withServer(configured { $0.headerTimeout = .milliseconds(300) }) { server, application in
       let client = try RawClient(port: server.port)
       #expect(trickle([UInt8](repeating: 0x47, count: 500), to: client))
       #expect(client.isClosedByServer())
@@ -27,7 +27,7 @@ struct DeadlineTests {
   }
 
   @Test func aSlowHeaderIsCutAndTold() throws {
-    try withServer(configure: { $0.headerTimeout = .milliseconds(300) }) { server, application in
+    try withServer(configured { $0.headerTimeout = .milliseconds(300) }) { server, application in
       let client = try RawClient(port: server.port)
       try client.send("GET /hello HTTP/1.1\r\nX: ")
       #expect(trickle([UInt8](repeating: 0x61, count: 500), to: client))
@@ -40,7 +40,7 @@ struct DeadlineTests {
 
   @Test(arguments: [true, false])
   func aSlowBodyIsCutAndCancelledOnce(isChunked: Bool) throws {
-    try withServer(configure: { $0.bodyTimeout = .milliseconds(300) }) { server, application in
+    try withServer(configured { $0.bodyTimeout = .milliseconds(300) }) { server, application in
       let client = try RawClient(port: server.port)
       let field = isChunked ? "Transfer-Encoding: chunked" : "Content-Length: 4000"
       try client.send("POST /echo HTTP/1.1\r\nHost: a\r\n\(field)\r\n\r\n")
@@ -59,7 +59,7 @@ struct DeadlineTests {
       $0.bodyTimeout = .milliseconds(1000)
       $0.minimumBodyBytesPerSecond = 1000
     }
-    try withServer(configure: configure) { server, _ in
+    try withServer(configured(configure)) { server, _ in
       let client = try RawClient(port: server.port)
       try client.send("POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: 6000\r\n\r\n")
       // Three times the rate, for twice the base.
@@ -77,7 +77,7 @@ struct DeadlineTests {
       $0.bodyTimeout = .milliseconds(200)
       $0.idleTimeout = .milliseconds(200)
     }
-    try withServer(configure: configure) { server, application in
+    try withServer(configured(configure)) { server, application in
       let client = try RawClient(port: server.port)
       try client.send("POST /block HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
       usleep(800_000)
@@ -87,7 +87,7 @@ struct DeadlineTests {
   }
 
   @Test func idleConnectionsAreClosed() throws {
-    try withServer(configure: { $0.idleTimeout = .milliseconds(200) }) { server, _ in
+    try withServer(configured { $0.idleTimeout = .milliseconds(200) }) { server, _ in
       let client = try RawClient(port: server.port)
       try client.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
       #expect(try client.answer().text == "hello")
@@ -100,7 +100,7 @@ struct DeadlineTests {
     let configure: (inout ServerConfiguration) -> Void = {
       $0.replyTimeout = .milliseconds(300)
     }
-    try withServer(configure: configure) { server, application in
+    try withServer(configured(configure)) { server, application in
       let client = try RawClient(port: server.port)
       try client.send("GET /large?size=50000000 HTTP/1.1\r\nHost: a\r\n\r\n")
       #expect(eventually { application.completions.count == 1 })
@@ -115,7 +115,7 @@ struct DeadlineTests {
       $0.replyTimeout = .milliseconds(300)
       $0.minimumReplyBytesPerSecond = 1 << 20
     }
-    try withServer(configure: configure) { server, application in
+    try withServer(configured(configure)) { server, application in
       let client = try RawClient(port: server.port)
       let size = 60 << 20
       try client.send("GET /large?size=\(size) HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -140,7 +140,7 @@ struct DeadlineTests {
       $0.replyTimeout = .milliseconds(200)
       $0.minimumReplyBytesPerSecond = 1 << 30
     }
-    try withServer(configure: configure) { server, application in
+    try withServer(configured(configure)) { server, application in
       let client = try RawClient(path: path)
       try client.send("GET /large?size=50000000 HTTP/1.1\r\nHost: a\r\n\r\n")
       #expect(eventually { application.completions.map(\.outcome) == [.clientGone] })

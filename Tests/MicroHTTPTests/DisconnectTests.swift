@@ -48,6 +48,20 @@ struct DisconnectTests {
     }
   }
 
+  @Test func aClientThatSentItsNextRequestIsNotGone() throws {
+    try withServer { server, application in
+      let client = try RawClient(port: server.port)
+      try client.send("POST /block HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
+      try client.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
+      #expect(eventually { application.counts.finished == 1 })
+      usleep(50_000)
+      #expect(application.clientsSeenGone == 0)
+      application.openGate()
+      #expect(try client.answer().text == "unblocked")
+      #expect(try client.answer().text == "hello")
+    }
+  }
+
   @Test func leavingAtEveryByteLeaksNothing() throws {
     try withServer { server, application in
       let request = Array(

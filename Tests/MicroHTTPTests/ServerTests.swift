@@ -73,6 +73,7 @@ struct ServerTests {
     #expect(server.activeRequests == 0)
     #expect(application.clientsSeenGone == 1)
     #expect(application.counts.cancelled == 1)
+    #expect(application.completions.map(\.outcome) == [.stopped, .stopped])
     #expect(blocked.isClosedByServer())
   }
 
@@ -91,7 +92,7 @@ struct ServerTests {
   }
 
   @Test func surplusConnectionsAreClosedAndRoomIsReused() throws {
-    try withServer(configure: { $0.maximumConnections = 5 }) { server, _ in
+    try withServer(configured { $0.maximumConnections = 5 }) { server, _ in
       var clients = try (0..<5).map { _ in try RawClient(port: server.port) }
       #expect(eventually { server.openConnections == 5 })
       #expect(try RawClient(port: server.port).isClosedByServer())
@@ -153,7 +154,7 @@ struct ServerTests {
   }
 
   @Test func ipv6IsServed() throws {
-    try withServer(configure: { $0.host = "::1" }) { server, _ in
+    try withServer(configured { $0.host = "::1" }) { server, _ in
       let descriptor = socket(AF_INET6, Int32(SOCK_STREAM.rawValue), 0)
       defer { close(descriptor) }
       var address = sockaddr_in6()

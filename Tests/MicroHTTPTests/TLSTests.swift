@@ -55,7 +55,7 @@ struct TLSTests {
         $0.bodyTimeout = .milliseconds(500)
         $0.drainLimit = 10_000
       }
-      try withServer(configure: configure) { server, application in
+      try withServer(configured(configure)) { server, application in
         let origin = "https://127.0.0.1:\(server.port)"
         let common = ["--silent", "--show-error", "--max-time", "10", "--cacert", certificate]
         let inspected = try run("/usr/bin/curl", common + [origin + "/inspect"])
@@ -106,7 +106,7 @@ struct TLSTests {
         $0.tls = identity
         $0.bodyTimeout = .milliseconds(300)
       }
-      try withServer(configure: configure) { server, application in
+      try withServer(configured(configure)) { server, application in
         let large = certificate + ".large"
         #expect(FileManager.default.createFile(atPath: large, contents: Data(count: 4 << 20)))
         let answer = try run(

@@ -11,7 +11,7 @@ struct UnixSocketTests {
 
   @Test func servesOnlyItsOwnerAndTidiesUp() throws {
     let path = temporaryPath()
-    try withServer(configure: { $0.unixSocketPath = path }) { server, _ in
+    try withServer(configured { $0.unixSocketPath = path }) { server, _ in
       var status = stat()
       #expect(lstat(path, &status) == 0)
       #expect(status.st_mode & 0o777 == 0o600)
@@ -37,7 +37,7 @@ struct UnixSocketTests {
     }
     #expect(bound == 0)
     close(abandoned)
-    try withServer(configure: { $0.unixSocketPath = path }) { _, _ in
+    try withServer(configured { $0.unixSocketPath = path }) { _, _ in
       var configuration = ServerConfiguration()
       configuration.unixSocketPath = path
       let second = HTTPServer(configuration: configuration, handler: TestApplication()) { _ in }
@@ -63,7 +63,7 @@ struct UnixSocketTests {
       $0.unixSocketPath = path
       $0.bodyTimeout = .milliseconds(200)
     }
-    try withServer(configure: configure) { server, application in
+    try withServer(configured(configure)) { server, application in
       let leaving = try RawClient(path: path)
       try leaving.send("POST /block HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
       #expect(eventually { application.counts.finished == 1 })

@@ -142,13 +142,18 @@ extension Response {
   }
 }
 
+/// The default configuration, changed.
+func configured(_ change: (inout ServerConfiguration) -> Void) -> ServerConfiguration {
+  var configuration = ServerConfiguration()
+  change(&configuration)
+  return configuration
+}
+
 /// Runs `body` against a server on a free port and stops the server after it.
 func withServer<Result>(
-  configure: (inout ServerConfiguration) -> Void = { _ in },
+  _ configuration: ServerConfiguration = ServerConfiguration(),
   _ body: (HTTPServer, TestApplication) throws -> Result
 ) throws -> Result {
-  var configuration = ServerConfiguration()
-  configure(&configuration)
   let application = TestApplication()
   let server = HTTPServer(configuration: configuration, handler: application) { line in
     application.write(line)
