@@ -53,7 +53,11 @@ let package = Package(
       ],
       swiftSettings: swiftSettings
     ),
-    .target(name: "TensorIO", dependencies: ["Sparsity"], swiftSettings: swiftSettings),
+    .target(
+      name: "TensorIO",
+      dependencies: ["CZlib", "CZstd", "Sparsity"],
+      swiftSettings: swiftSettings
+    ),
     .target(
       name: "Sparsity",
       dependencies: [
@@ -70,12 +74,18 @@ let package = Package(
       pkgConfig: "libmicrohttpd",
       providers: [.apt(["libmicrohttpd-dev"])]
     ),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
     .testTarget(
       name: "SparsityTests",
       dependencies: ["Sparsity", .product(name: "BigInt", package: "BigInt")],
       swiftSettings: swiftSettings
     ),
-    .testTarget(name: "TensorIOTests", dependencies: ["TensorIO"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "TensorIOTests",
+      dependencies: ["CZlib", "CZstd", "TensorIO"],
+      swiftSettings: swiftSettings
+    ),
     .testTarget(name: "MicroHTTPTests", dependencies: ["MicroHTTP"], swiftSettings: swiftSettings),
     .testTarget(
       name: "MaskAPITests",
