@@ -12,8 +12,15 @@ private func deflated(_ bytes: [UInt8], windowBits: Int32 = 31) -> [UInt8] {
   let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
   stream.initialize(to: z_stream())
   deflateInit2_(
-    stream, 6, Z_DEFLATED, windowBits, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION,
-    Int32(MemoryLayout<z_stream>.size))
+    stream,
+    6,
+    Z_DEFLATED,
+    windowBits,
+    8,
+    Z_DEFAULT_STRATEGY,
+    ZLIB_VERSION,
+    Int32(MemoryLayout<z_stream>.size)
+  )
   defer {
     deflateEnd(stream)
     stream.deallocate()
