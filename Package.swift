@@ -56,7 +56,11 @@ let package = Package(
       ],
       swiftSettings: swiftSettings
     ),
-    .target(name: "TensorIO", dependencies: ["Sparsity"], swiftSettings: swiftSettings),
+    .target(
+      name: "TensorIO",
+      dependencies: ["CZlib", "CZstd", "Sparsity"],
+      swiftSettings: swiftSettings
+    ),
     .target(
       name: "Sparsity",
       dependencies: [
@@ -74,6 +78,8 @@ let package = Package(
       pkgConfig: "libmicrohttpd",
       providers: [.apt(["libmicrohttpd-dev"])]
     ),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
     .testTarget(
       name: "SparsityTests",
       dependencies: [
@@ -81,7 +87,11 @@ let package = Package(
       ],
       swiftSettings: swiftSettings
     ),
-    .testTarget(name: "TensorIOTests", dependencies: ["TensorIO"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "TensorIOTests",
+      dependencies: ["CZlib", "CZstd", "TensorIO"],
+      swiftSettings: swiftSettings
+    ),
     .testTarget(
       name: "MicroHTTPTests",
       dependencies: ["MicroHTTP", .product(name: "HTTPTypes", package: "swift-http-types")],

@@ -71,16 +71,22 @@ public struct JSONWriter: Sendable {
 
   /// Writes the shortest number that reads back as this very Double; null if it is not finite.
   public mutating func value(_ value: Double) {
-    guard value.isFinite else { return null() }
     separate()
-    append(shortest: value, to: &bytes)
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: NumberText.maximumLength) { text in
+      guard let start = text.baseAddress else { return }
+      let length = NumberText.write(value, to: start)
+      bytes.append(contentsOf: text[..<length])
+    }
   }
 
   /// Writes the shortest number that reads back as this very Float; null if it is not finite.
   public mutating func value(_ value: Float) {
-    guard value.isFinite else { return null() }
     separate()
-    append(shortest: value, to: &bytes)
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: NumberText.maximumLength) { text in
+      guard let start = text.baseAddress else { return }
+      let length = NumberText.write(value, to: start)
+      bytes.append(contentsOf: text[..<length])
+    }
   }
 
   /// Writes bytes as a base64 string.
@@ -138,8 +144,8 @@ public struct JSONWriter: Sendable {
     layout: Layout = .nested
   ) {
     precondition(values.count >= rows * columns)
-    lists(rows: rows, columns: columns, layout: layout) { writer, index in
-      writer.value(values[index])
+    lists(rows: rows, columns: columns, layout: layout) { index, text in
+      NumberText.write(values[index], to: text)
     }
   }
 
@@ -154,8 +160,8 @@ public struct JSONWriter: Sendable {
     layout: Layout = .nested
   ) {
     precondition(values.count >= rows * columns)
-    lists(rows: rows, columns: columns, layout: layout) { writer, index in
-      writer.value(values[index])
+    lists(rows: rows, columns: columns, layout: layout) { index, text in
+      NumberText.write(values[index], to: text)
     }
   }
 
@@ -203,16 +209,34 @@ public struct JSONWriter: Sendable {
 
   // MARK: Parts
 
+  /// Writes the text of every entry; `write` returns the length of that of one.
+  @inline(__always)
   private mutating func lists(
     rows: Int,
     columns: Int,
     layout: Layout,
-    _ write: (inout JSONWriter, Int) -> Void
+    _ write: (Int, UnsafeMutablePointer<UInt8>) -> Int
   ) {
     beginArray()
     for row in 0..<rows {
       if layout == .nested { beginArray() }
-      for column in 0..<columns { write(&self, row * columns + column) }
+      // Text gathers here, so that the bytes grow once in 128 entries.
+      withUnsafeTemporaryAllocation(
+        of: UInt8.self,
+        capacity: 128 * (NumberText.maximumLength + 1)
+      ) { text in
+        guard let start = text.baseAddress else { return }
+        for first in stride(from: 0, to: columns, by: 128) {
+          separate()
+          var end = start
+          for column in first..<min(first + 128, columns) {
+            end += write(row * columns + column, end)
+            end.pointee = UInt8(ascii: ",")
+            end += 1
+          }
+          bytes.append(contentsOf: text[..<(end - start - 1)])
+        }
+      }
       if layout == .nested { endArray() }
     }
     endArray()

@@ -31,7 +31,7 @@ let exactPowersOfTen: [Double] = [
 /// every 64-bit `digits`.
 func eiselLemire(digits: UInt64, exponent: Int) -> Double {
   if digits == 0 || exponent < PowersOfFive.smallest { return 0 }
-  if exponent > PowersOfFive.largest { return .infinity }
+  if exponent > 308 { return .infinity }
 
   let shift = digits.leadingZeroBitCount
   let scaled = digits << UInt64(shift)

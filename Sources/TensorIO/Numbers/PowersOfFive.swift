@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// The 128 leading bits of 5^q for every q that a Double can need.
+/// The 128 leading bits of 5^q for every q that reading or writing a Double can need.
 ///
 /// Made once, at first use, in some tens of microseconds; the rounding (down, but up for
 /// -27 <= q < 0) is that of D. Lemire, "Number Parsing at a Gigabyte per Second", Software:
 /// Practice and Experience 51 (2021), section 5, on which its proof rests.
 enum PowersOfFive {
   static let smallest = -342
-  static let largest = 308
+  static let largest = 324
 
   /// Pairs of a high and a low word, from q = `smallest` on.
   static let words: [UInt64] = {
@@ -45,6 +45,17 @@ enum PowersOfFive {
       }
     }
     return words
+  }()
+
+  /// The same, but rounded up wherever 5^q has more than 128 bits.
+  static let roundedUp: [UInt64] = {
+    var rounded = words
+    for q in smallest...largest where q < -27 || q > 55 {
+      let row = 2 * (q - smallest)
+      rounded[row + 1] &+= 1
+      if rounded[row + 1] == 0 { rounded[row] += 1 }
+    }
+    return rounded
   }()
 
   /// The 128 bits from the highest set bit of a non-zero number down.
