@@ -37,6 +37,7 @@ extension GradientEstimator {
     try estimate(elements, .float64, columns: columns)
   }
 
+  /// The same for any element type; without probabilities, which cost time, they are empty.
   func estimate<Element: BitwiseCopyable>(
     _ elements: [Element],
     _ dataType: DataType,
@@ -46,32 +47,46 @@ extension GradientEstimator {
     precondition(dataType.byteCount == MemoryLayout<Element>.size)
     precondition(columns > 0 ? elements.count.isMultiple(of: columns) : elements.isEmpty)
     let rows = columns > 0 ? elements.count / columns : 0
-    let maskCount = rows * ((columns + 7) / 8)
+    return try elements.withUnsafeBufferPointer {
+      (buffer) throws(GradientError) -> GradientEstimate in
+      guard let base = buffer.baseAddress else {
+        // Only an empty buffer may lack an address.
+        try checkShape(rows: rows, columns: columns)
+        return GradientEstimate(values: [], mask: [], probabilities: [], sums: GradientSums())
+      }
+      let matrix = MatrixView(base: base, dataType: dataType, rows: rows, columns: columns)
+      return try estimate(matrix, withProbabilities: withProbabilities)
+    }
+  }
+
+  private func estimate(
+    _ matrix: MatrixView,
+    withProbabilities: Bool
+  ) throws(GradientError) -> GradientEstimate {
+    let count = matrix.rows * matrix.columns
+    let maskCount = matrix.rows * ((matrix.columns + 7) / 8)
     // Through raw memory rather than nested array closures, so that errors keep their type.
-    let values = UnsafeMutablePointer<Float>.allocate(capacity: max(1, elements.count))
+    let values = UnsafeMutablePointer<Float>.allocate(capacity: max(1, count))
     let mask = UnsafeMutablePointer<UInt8>.allocate(capacity: max(1, maskCount))
-    let probabilities = UnsafeMutablePointer<Double>.allocate(capacity: max(1, elements.count))
-    let source = UnsafeMutablePointer<Element>.allocate(capacity: max(1, elements.count))
+    let probabilities = UnsafeMutablePointer<Double>.allocate(capacity: max(1, count))
     defer {
       values.deallocate()
       mask.deallocate()
       probabilities.deallocate()
-      source.deallocate()
     }
-    for (index, element) in elements.enumerated() { (source + index).initialize(to: element) }
     let sums = try estimate(
-      MatrixView(base: source, dataType: dataType, rows: rows, columns: columns),
+      matrix,
       firstRow: 0,
-      totalRows: rows,
+      totalRows: matrix.rows,
       values: values,
       mask: mask,
       probabilities: withProbabilities ? probabilities : nil
     )
     return GradientEstimate(
-      values: Array(UnsafeBufferPointer(start: values, count: elements.count)),
+      values: Array(UnsafeBufferPointer(start: values, count: count)),
       mask: Array(UnsafeBufferPointer(start: mask, count: maskCount)),
       probabilities: withProbabilities
-        ? Array(UnsafeBufferPointer(start: probabilities, count: elements.count)) : [],
+        ? Array(UnsafeBufferPointer(start: probabilities, count: count)) : [],
       sums: sums
     )
   }
