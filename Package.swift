@@ -29,6 +29,7 @@ let package = Package(
       dependencies: [
         "MaskAPI",
         "MicroHTTP",
+        "TensorIO",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

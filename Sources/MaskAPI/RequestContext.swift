@@ -7,34 +7,25 @@ import MicroHTTP
 struct RequestContext: Sendable {
   let service: MaskService
   let connection: Connection
-  /// Identifies the request in logs and problem documents.
-  let id: String
+  let record: RequestRecord
   let path: String
-  let start: ContinuousClock.Instant
-
-  /// What problem documents call this occurrence.
-  var instance: String { "\(path)#\(id)" }
+  /// Fields that every answer to this request carries.
+  let extraFields: HTTPFields
 
   /// Answers with a problem.
-  func response(_ problem: Problem) -> Response { finish(problem.response(instance: instance)) }
+  func response(_ problem: Problem) -> Response {
+    finish(problem.response(instance: "\(path)#\(record.id)"))
+  }
 
   /// Adds what every answer carries.
   func finish(_ response: Response) -> Response {
     var response = response
-    response.headers[.requestID] = id
+    response.headers.append(contentsOf: extraFields)
+    response.headers[.requestID] = record.id
+    response.attachment = record
     return response
   }
-}
 
-extension HTTPField.Name {
-  /// Chosen by the client or made here; the same in the answer, the log and problem documents.
-  static let requestID = HTTPField.Name("X-Request-Id")!
-  static let serverTiming = HTTPField.Name("Server-Timing")!
-  static let maskSummary = HTTPField.Name("Mask-Summary")!
-  static let gradientSummary = HTTPField.Name("Gradient-Summary")!
-}
-
-extension RequestContext {
   /// The client's own identifier if it is one, else a new one.
   static func identifier(of request: Request) -> String {
     if let given = request.headers[.requestID], !given.isEmpty, given.utf8.count <= 128,
@@ -56,4 +47,14 @@ extension RequestContext {
     default: false
     }
   }
+}
+
+extension HTTPField.Name {
+  /// Chosen by the client or made here; the same in the answer, the log and problem documents.
+  static let requestID = HTTPField.Name("X-Request-Id")!
+  static let serverTiming = HTTPField.Name("Server-Timing")!
+  static let maskSummary = HTTPField.Name("Mask-Summary")!
+  static let gradientSummary = HTTPField.Name("Gradient-Summary")!
+  /// W3C Trace Context.
+  static let traceParent = HTTPField.Name("traceparent")!
 }

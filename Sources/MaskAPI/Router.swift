@@ -8,8 +8,17 @@ protocol Route: Sendable {
   /// The path, as sent.
   var path: String { get }
   var methods: [HTTPRequest.Method] { get }
+  /// Whether the route is closed to clients without a token, where there are tokens.
+  var needsToken: Bool { get }
+  /// Whether the route takes memory and solver time, so that it needs to be admitted.
+  var isWork: Bool { get }
   /// Decides about a request to this path by one of the methods.
   func begin(_ request: Request, _ context: RequestContext) throws(Problem) -> RequestDecision
+}
+
+extension Route {
+  var needsToken: Bool { true }
+  var isWork: Bool { methods.contains(.post) }
 }
 
 /// Finds the resource that a request is for.
@@ -28,8 +37,7 @@ struct Router: Sendable {
   /// Every resource there is.
   static let all: [any Route] = [
     MasksRoute(), ValidationRoute(), GradientsRoute(), DiversityRoute(),
-    HealthRoute(path: "/healthz"), HealthRoute(path: "/readyz"), DescriptionRoute(),
-    StartPageRoute(),
+    HealthRoute(), ReadinessRoute(), MetricsRoute(), DescriptionRoute(), StartPageRoute(),
   ]
 
   /// The route of a request.

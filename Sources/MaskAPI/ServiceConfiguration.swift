@@ -1,18 +1,26 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import Foundation
+
 /// The settings of the service above HTTP.
 public struct ServiceConfiguration: Sendable {
   /// The number of solver threads.
   public var threads: Int
-  /// The largest binary body, in bytes.
-  public var maximumBody: Int
-  /// The largest JSON body, in bytes.
-  public var maximumJSONBody: Int
+  /// The largest binary body, in bytes, after decompression.
+  public var maximumBody = 2 << 30
+  /// The largest JSON body, in bytes, after decompression.
+  public var maximumJSONBody = 64 << 20
+  /// The requests that may be at work at once; more are told to come back.
+  public var maximumRequests = 256
+  /// The memory that they may take together, in bytes.
+  public var maximumMemory = Int(clamping: ProcessInfo.processInfo.physicalMemory / 2)
+  /// The longest that a request may wait for solvers.
+  public var solveTimeout = Duration.seconds(300)
+  /// The tokens that open the service; nil leaves it open.
+  public var authentication: Authentication?
+  /// The origins of web pages whose scripts may call the service.
+  public var corsOrigins: Set<String> = []
 
-  /// Makes a configuration.
-  public init(threads: Int, maximumBody: Int = 2 << 30, maximumJSONBody: Int = 64 << 20) {
-    self.threads = threads
-    self.maximumBody = maximumBody
-    self.maximumJSONBody = maximumJSONBody
-  }
+  /// Makes a configuration of the defaults.
+  public init(threads: Int) { self.threads = threads }
 }

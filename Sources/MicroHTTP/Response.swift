@@ -30,6 +30,9 @@ public struct Response: Sendable {
   /// The body; not sent in answer to HEAD, nor with 204 and 304.
   public var body: Body
 
+  /// Whatever should live until the answer is over, and meet it again in `requestCompleted`.
+  public var attachment: (any Sendable)?
+
   /// Makes a response.
   public init(status: HTTPResponse.Status, headers: HTTPFields = [:], body: Body = .none) {
     self.status = status

@@ -12,77 +12,95 @@ import UnixSignals
 struct Serve: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Answer HTTP requests for masks.",
-    discussion: "Each option has a twin in the environment: NMMASK_PORT for --port."
+    discussion: """
+      Each option has a twin in the environment: NMMASK_PORT for --port. SIGTERM and SIGINT let the \
+      requests under way finish.
+      """
   )
 
-  @Option(help: "The address to listen on. (default: 127.0.0.1)")
-  var host: String?
+  @OptionGroup(title: "Listening")
+  var listen: ListenOptions
 
-  @Option(help: "The port to listen on; 0 takes any free one. (default: 8080)")
-  var port: Int?
+  @OptionGroup(title: "Limits")
+  var limits: LimitOptions
 
-  @Option(help: "The number of solver threads. (default: one per core)")
-  var threads: Int?
-
-  @Option(help: "The largest binary body, as bytes, KiB, MiB or GiB. (default: 2GiB)")
-  var maxBody: ByteCount?
-
-  @Option(help: "The largest JSON body, as bytes, KiB, MiB or GiB. (default: 64MiB)")
-  var maxJsonBody: ByteCount?
-
-  @Option(help: "The connections kept at once. (default: 4096)")
-  var maxConnections: Int?
-
-  @Option(help: "The seconds that requests under way get when the service stops. (default: 30)")
-  var timeout: Int?
+  @OptionGroup(title: "Logging")
+  var logging: LogOptions
 
   func run() async throws {
-    var logger = Logger(label: "nmmask", factory: { StreamLogHandler.standardError(label: $0) })
-    logger.logLevel = .info
+    // A client that goes away while it is being answered must not end the process.
+    signal(SIGPIPE, SIG_IGN)
+    let logger = try logging.makeLogger("nmmask")
+    let tokens = try TokenFile(path: listen.tokenPath(), logger: logger)
     var transport = ServerConfiguration()
-    transport.host = try setting(host, "host", default: transport.host)
-    transport.port = try setting(port, "port", default: 8080)
-    transport.maximumConnections = try setting(
-      maxConnections, "max-connections", default: transport.maximumConnections)
-    let threads = try setting(
-      threads, "threads", default: ProcessInfo.processInfo.activeProcessorCount)
-    guard threads > 0 else { throw ValidationError("--threads must be at least 1.") }
-    let service = MaskService(
-      configuration: ServiceConfiguration(
-        threads: threads,
-        maximumBody: try setting(maxBody, "max-body", default: ByteCount(2 << 30)).bytes,
-        maximumJSONBody: try setting(
-          maxJsonBody, "max-json-body", default: ByteCount(64 << 20)
-        ).bytes))
-    let log = logger
-    let server = HTTPServer(configuration: transport, handler: service) { line in
-      log.warning("\(line)")
-    }
-    let drainSeconds = try setting(timeout, "timeout", default: 30)
-    try server.start()
-    logger.info("listening on http://\(transport.host):\(server.port)")
-    let group = ServiceGroup(
-      services: [RunningServer(server: server, drainLimit: .seconds(drainSeconds))],
-      gracefulShutdownSignals: [.sigterm, .sigint], logger: quietLogger)
-    try await group.run()
-    logger.info("stopped")
-  }
+    try listen.apply(to: &transport, hasTokens: tokens != nil)
+    try limits.apply(to: &transport)
+    var configuration = try limits.serviceConfiguration()
+    configuration.authentication = tokens?.authentication
+    configuration.corsOrigins = Set(listen.corsOrigin)
 
-  /// The lifecycle's own steps are of no interest to a user.
-  private var quietLogger: Logger {
-    var logger = Logger(label: "nmmask.lifecycle", factory: { StreamLogHandler.standardError(label: $0) })
-    logger.logLevel = .error
-    return logger
+    let service = MaskService(configuration: configuration, logger: logger)
+    let server = HTTPServer(configuration: transport, handler: service) { line in
+      logger.debug("\(line)")
+    }
+    try server.start()
+    if let path = transport.unixSocketPath {
+      logger.info("listening on \(path)")
+    } else {
+      let scheme = transport.tls == nil ? "http" : "https"
+      logger.info("listening on \(scheme)://\(transport.host):\(server.port)")
+    }
+    let running = RunningServer(
+      server: server, service: service, drainLimit: try limits.drainLimit())
+    var services: [any Service] = [running]
+    if let tokens { services.append(tokens) }
+    // The steps of the lifecycle itself are of no interest to a user.
+    var lifecycleLogger = logger
+    lifecycleLogger.logLevel = .error
+    try await ServiceGroup(
+      services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: lifecycleLogger
+    ).run()
+    logger.info("stopped")
   }
 }
 
 /// A started server, until it is told to stop.
 private struct RunningServer: Service {
   let server: HTTPServer
+  let service: MaskService
   let drainLimit: Duration
 
   func run() async throws {
+    // Returns at the signal; the error of a cancelled task means the same.
     try? await gracefulShutdown()
+    service.beginDraining()
     server.stop(drainWithin: drainLimit)
+  }
+}
+
+/// The tokens of a file, which is read again on SIGHUP.
+private struct TokenFile: Service {
+  let path: String
+  let authentication: Authentication
+  let logger: Logger
+
+  init?(path: String?, logger: Logger) throws {
+    guard let path else { return nil }
+    guard let authentication = Authentication(try readText(path)) else {
+      throw ValidationError("'\(path)' has no token in it.")
+    }
+    self.path = path
+    self.authentication = authentication
+    self.logger = logger
+  }
+
+  func run() async throws {
+    for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
+      if let text = try? readText(path), authentication.reload(text) {
+        logger.info("read the tokens again")
+      } else {
+        logger.error("the token file has no token that can be read; the old ones stay")
+      }
+    }
   }
 }

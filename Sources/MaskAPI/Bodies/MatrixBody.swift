@@ -23,8 +23,10 @@ final class MatrixBody: BodyConsumer {
   private let handler: any MatrixHandler
   private let contentType: String?
   private let configuration: ServiceConfiguration
+  private let record: RequestRecord
   private var state: State
   private var received = 0
+  private var reserved = 0
 
   /// Prepares for the body of `request`.
   ///
@@ -32,11 +34,12 @@ final class MatrixBody: BodyConsumer {
   ///   body that is called JSON, 400 for a raw body whose size contradicts its shape.
   init(
     _ request: Request,
-    _ configuration: ServiceConfiguration,
+    _ context: RequestContext,
     _ handler: any MatrixHandler
   ) throws(Problem) {
     self.handler = handler
-    self.configuration = configuration
+    configuration = context.service.configuration
+    record = context.record
     contentType = request.mediaType
     state = .undecided([])
     let isRaw = handler.parameters.contains("rows") || handler.parameters.contains("columns")
@@ -51,8 +54,11 @@ final class MatrixBody: BodyConsumer {
         "With 'rows' and 'columns' in the query the body is raw, but Content-Type says JSON.")
     }
     let header = try Self.rawHeader(handler.parameters, handler.field)
+    try checkSize(header.byteCount)
     let data = try MatrixData(header, sink: handler)
-    if let length = request.contentLength, length != data.expected {
+    if let length = request.contentLength, length != data.expected,
+      try request.contentEncoding() == nil
+    {
       throw data.wrongLength(length)
     }
     state = .data(data)
@@ -149,6 +155,12 @@ final class MatrixBody: BodyConsumer {
     if received > configuration.maximumJSONBody {
       throw Self.tooLarge(configuration.maximumJSONBody)
     }
+    if received > reserved {
+      // A digit and a comma become a number of 8 bytes, in a buffer that doubles as it grows.
+      let step = max(received - reserved, min(1 << 20, configuration.maximumJSONBody))
+      try record.reserve(8 * step)
+      reserved += step
+    }
     do { try scanner.consume(bytes) } catch { throw Problem(error) }
   }
 
@@ -163,12 +175,21 @@ final class MatrixBody: BodyConsumer {
       throw Problem(
         .badRequest, "'\(name)' belongs to raw bodies; this one is .npy.", pointer: "/\(name)")
     }
+    try checkSize(header.dataByteCount)
+    if header.isFortranOrder { try record.reserve(2 * header.dataByteCount) }
     let data = try MatrixData(header, sink: handler)
     let rest = prefix[header.dataOffset...].withUnsafeBytes { bytes in
       Result { () throws(Problem) in try data.append(bytes) }
     }
     try rest.get()
     return .data(data)
+  }
+
+  /// Refuses a matrix that no body within the limit can hold, before room is made for it.
+  private func checkSize(_ byteCount: Int?) throws(Problem) {
+    if byteCount.map({ $0 > configuration.maximumBody }) ?? true {
+      throw Self.tooLarge(configuration.maximumBody)
+    }
   }
 
   private static func rawHeader(

@@ -76,6 +76,20 @@ extension Problem {
     }
   }
 
+  /// - Parameter field: the name of the matrix in the request.
+  init(_ failure: MaskJob.Failure, field: String) {
+    switch failure {
+    case .solve(let error):
+      self.init(error, field: field)
+    case .cancelled:
+      self.init(.requestTimeout, "The client closed the connection.")
+    case .timedOut(let limit):
+      self.init(
+        .gatewayTimeout,
+        "The mask was not found within \(limit.milliseconds) ms of waiting for solvers.")
+    }
+  }
+
   init(_ error: GradientError) {
     switch error {
     case .keptCountTooLargeForSequential(let n):
@@ -115,6 +129,16 @@ extension Problem {
           + "in which values are returned.",
         pointer: "/gradients/\(row)/\(column)")
     }
+  }
+
+  init(_ error: ContentError) {
+    let status: HTTPResponse.Status =
+      switch error.kind {
+      case .syntax, .value: .badRequest
+      case .unsupported: .unsupportedMediaType
+      case .limit: .contentTooLarge
+      }
+    self.init(status, error.message)
   }
 
   init(_ error: JSONError) {

@@ -79,7 +79,7 @@ public final class MaskFileSolver {
       do throws(MaskJob.Failure) {
         return MaskReply(try job.finish())
       } catch {
-        throw problem(error)
+        throw Problem(error, field: field)
       }
     } catch {
       throw CommandError(error.detail)
@@ -119,13 +119,6 @@ public final class MaskFileSolver {
       throw Problem(.badRequest, "'\(path)' cannot be read: \(error).")
     }
   }
-
-  private func problem(_ failure: MaskJob.Failure) -> Problem {
-    switch failure {
-    case .solve(let error): Problem(error, field: field)
-    case .cancelled: Problem(.requestTimeout, "Cancelled.")
-    }
-  }
 }
 
 extension MaskFileSolver: MatrixSink {
@@ -145,7 +138,7 @@ extension MaskFileSolver: MatrixSink {
     do throws(MaskJob.Failure) {
       try job?.append(bytes)
     } catch {
-      throw problem(error)
+      throw Problem(error, field: field)
     }
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import HTTPTypes
 import Sparsity
 
 /// How a JSON reply spells a mask.
@@ -15,9 +16,11 @@ struct MaskParameters: Sendable {
   let specification: MaskSpecification
   /// Nil where the form of the body decides.
   let encoding: MaskEncoding?
+  /// How long the request is ready to wait for solvers; nil for as long as the service lets it.
+  let timeout: Duration?
 
   static let names: Set<String> = [
-    "n", "m", "structure", "constraint", "method", "remainder", "mask_encoding",
+    "n", "m", "structure", "constraint", "method", "remainder", "mask_encoding", "timeout_ms",
   ]
 
   /// Reads and checks the parameters.
@@ -29,6 +32,16 @@ struct MaskParameters: Sendable {
     let method = try parameters.choice("method", MaskMethod.self) ?? .exact
     let remainder = try parameters.choice("remainder", Remainder.self) ?? .error
     encoding = try parameters.choice("mask_encoding", MaskEncoding.self)
+    if let milliseconds = try parameters.integer("timeout_ms") {
+      guard milliseconds > 0 else {
+        throw Problem(
+          .unprocessableContent, "'timeout_ms' must be at least 1, not \(milliseconds).",
+          pointer: "/timeout_ms")
+      }
+      timeout = .milliseconds(milliseconds)
+    } else {
+      timeout = nil
+    }
     specification = try Problem.rethrow { () throws(SpecificationError) in
       let pattern: Pattern
       do throws(PatternError) {

@@ -12,8 +12,8 @@ struct GradientsRoute: Route {
 
   func begin(_ request: Request, _ context: RequestContext) throws(Problem) -> RequestDecision {
     let handler = try GradientHandler(request, context)
-    return .receive(
-      BodyReception(try MatrixBody(request, context.service.configuration, handler), context))
+    let body = try MatrixBody(request, context, handler)
+    return .receive(try BodyReception(request, context, body))
   }
 }
 
@@ -77,6 +77,13 @@ private final class GradientHandler: MatrixHandler {
     _ rows: Int,
     _ columns: Int
   ) throws(Problem) -> GradientJob {
+    let entries = rows.multipliedReportingOverflow(by: columns)
+    if !entries.overflow {
+      // The gradients as they came, the estimate, and the reply, of which JSON is the longest form.
+      let reply = form == .json ? 24 : 8
+      let (bytes, overflow) = entries.partialValue.multipliedReportingOverflow(by: 20 + reply)
+      try context.record.reserve(overflow ? .max : bytes)
+    }
     do throws(GradientError) {
       return try GradientJob(
         parameters.estimator, rows: rows, columns: columns,
@@ -105,7 +112,7 @@ private final class GradientHandler: MatrixHandler {
       }
     }
     var response = GradientReply(estimator: parameters.estimator, job: job).response(form)
-    let total = ContinuousClock.now - context.start
+    let total = ContinuousClock.now - context.record.start
     response.headers[.serverTiming] = "total;dur=\(total.milliseconds)"
     return response
   }

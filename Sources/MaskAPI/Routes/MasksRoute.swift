@@ -12,8 +12,8 @@ struct MasksRoute: Route {
 
   func begin(_ request: Request, _ context: RequestContext) throws(Problem) -> RequestDecision {
     let handler = try MaskHandler(request, context)
-    return .receive(
-      BodyReception(try MatrixBody(request, context.service.configuration, handler), context))
+    let body = try MatrixBody(request, context, handler)
+    return .receive(try BodyReception(request, context, body))
   }
 }
 
@@ -38,20 +38,25 @@ private final class MaskHandler: MatrixHandler {
       throw Problem(
         .unprocessableContent, "'weights' must be numbers, not booleans.", pointer: "/weights")
     }
-    binary = (parameters, try job(parameters, dataType, header.rows, header.columns))
+    let job = try job(
+      parameters, dataType, header.rows, header.columns, encoding: parameters.encoding ?? .bits)
+    binary = (parameters, job)
   }
 
   func append(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
-    do { try binary?.job.append(bytes) } catch { throw problem(error) }
+    do throws(MaskJob.Failure) {
+      try binary?.job.append(bytes)
+    } catch {
+      throw Problem(error, field: field)
+    }
   }
 
   func finish() throws(Problem) -> Response {
     guard let (parameters, job) = binary else {
       throw Problem(.internalServerError, "The body ended before its header was read.")
     }
-    let solution: Solution
-    do { solution = try job.finish() } catch { throw problem(error) }
-    return reply(solution, job, encoding: parameters.encoding ?? .bits)
+    let result = Result { () throws(MaskJob.Failure) in try job.finish() }
+    return try reply(result, job, encoding: parameters.encoding ?? .bits)
   }
 
   func finish(_ document: JSONObject) throws(Problem) -> Response {
@@ -59,14 +64,14 @@ private final class MaskHandler: MatrixHandler {
     try all.add(document)
     try all.allowOnly(MaskParameters.names.union(["weights", "dtype"]))
     let parameters = try MaskParameters(all)
+    let encoding = parameters.encoding ?? .array
     let matrix = try JSONMatrix(all, field: field)
-    let job = try job(parameters, matrix.dataType, matrix.rows, matrix.columns)
+    let job = try job(
+      parameters, matrix.dataType, matrix.rows, matrix.columns, encoding: encoding)
     let result = matrix.withView { view in
       Result { () throws(MaskJob.Failure) in try job.solve(view) }
     }
-    let solution: Solution
-    do { solution = try result.get() } catch { throw problem(error) }
-    return reply(solution, job, encoding: parameters.encoding ?? .array)
+    return try reply(result, job, encoding: encoding)
   }
 
   func cancel() { binary?.job.cancel() }
@@ -75,39 +80,55 @@ private final class MaskHandler: MatrixHandler {
     _ parameters: MaskParameters,
     _ dataType: DataType,
     _ rows: Int,
-    _ columns: Int
+    _ columns: Int,
+    encoding: MaskEncoding
   ) throws(Problem) -> MaskJob {
     let layout = try Problem.rethrow { () throws(SpecificationError) in
       try MaskLayout(parameters.specification, rows: rows, columns: columns)
     }
+    let limit = parameters.timeout ?? context.service.configuration.solveTimeout
+    let timeout = min(limit, context.service.configuration.solveTimeout)
+    try SolveEstimate(layout, threads: context.service.configuration.threads)
+      .check(against: timeout)
+    let entries = rows * columns
+    let replySize =
+      switch (form, encoding) {
+      case (.npy, _): entries
+      case (.octets, _): entries / 8
+      case (.json, .bits): entries / 6
+      case (.json, .array): 2 * entries
+      }
+    let pool = context.service.pool
+    try context.record.reserve(MaskJob.memory(layout, dataType, pool: pool) + replySize)
     let connection = context.connection
-    return MaskJob(layout: layout, dataType: dataType, pool: context.service.pool) {
+    return MaskJob(layout: layout, dataType: dataType, pool: pool, timeout: timeout) {
       connection.isClientGone
     }
   }
 
-  private func problem(_ failure: MaskJob.Failure) -> Problem {
-    switch failure {
-    case .solve(let error): Problem(error, field: field)
-    case .cancelled: Problem(.requestTimeout, "The client closed the connection.")
+  private func reply(
+    _ result: Result<Solution, MaskJob.Failure>,
+    _ job: MaskJob,
+    encoding: MaskEncoding
+  ) throws(Problem) -> Response {
+    var work = RequestRecord.Work(
+      specification: job.layout.specification, rows: job.layout.rows, columns: job.layout.columns,
+      busy: job.busyTime, waited: job.waited)
+    defer { context.record.record(work) }
+    let solution: Solution
+    do throws(MaskJob.Failure) {
+      solution = try result.get()
+    } catch {
+      throw Problem(error, field: field)
     }
-  }
-
-  private func reply(_ solution: Solution, _ job: MaskJob, encoding: MaskEncoding) -> Response {
-    let reply = MaskReply(
-      solution: solution, diversity: context.service.diversities.diversity(of: solution.layout))
-    var response = reply.response(form, encoding)
-    let total = ContinuousClock.now - context.start
+    work.isCertificateBroken =
+      job.layout.specification.method == .exact && solution.certificate?.isOptimal != true
+    let diversity = context.service.diversities.diversity(of: solution.layout)
+    var response = MaskReply(solution: solution, diversity: diversity).response(form, encoding)
+    let total = ContinuousClock.now - context.record.start
     response.headers[.serverTiming] =
-      "solve;dur=\(job.busyTime.milliseconds), total;dur=\(total.milliseconds)"
+      "queue;dur=\(job.waited.milliseconds), solve;dur=\(job.busyTime.milliseconds), "
+      + "total;dur=\(total.milliseconds)"
     return response
-  }
-}
-
-extension Duration {
-  /// The duration in milliseconds, to three places, as `Server-Timing` wants it.
-  var milliseconds: Double {
-    let (seconds, attoseconds) = components
-    return Double(seconds) * 1000 + Double(attoseconds / 1_000_000_000_000) / 1000
   }
 }

@@ -12,8 +12,8 @@ struct ValidationRoute: Route {
 
   func begin(_ request: Request, _ context: RequestContext) throws(Problem) -> RequestDecision {
     let handler = try ValidationHandler(request)
-    return .receive(
-      BodyReception(try MatrixBody(request, context.service.configuration, handler), context))
+    let body = try MatrixBody(request, context, handler)
+    return .receive(try BodyReception(request, context, body))
   }
 }
 

@@ -17,11 +17,15 @@ final class MaskJob: @unchecked Sendable {
     case solve(SolveError)
     /// The client is gone, or `cancel()` was called.
     case cancelled
+    /// Waiting for solvers took longer than it may.
+    case timedOut(limit: Duration)
   }
 
   let layout: MaskLayout
   private let dataType: DataType
+  private let pool: SolverPool
   private let lane: SolverPool.Lane
+  private let timeout: Duration
   private let isClientGone: @Sendable () -> Bool
 
   private let mask: UnsafeMutablePointer<UInt8>
@@ -34,6 +38,9 @@ final class MaskJob: @unchecked Sendable {
   private var buffer: BandBuffer?
   private var filled = 0
   private var nextBand = 0
+  private var isTimedOut = false
+  /// The time that the feeding thread has waited for solvers.
+  private(set) var waited = Duration.zero
 
   /// The memory of one band.
   private struct BandBuffer: @unchecked Sendable {
@@ -56,23 +63,27 @@ final class MaskJob: @unchecked Sendable {
 
   /// Begins a job.
   ///
-  /// - Parameter isClientGone: asked now and then while waiting; true stops the work.
+  /// - Parameters:
+  ///   - timeout: how long to wait for solvers, altogether.
+  ///   - isClientGone: asked now and then while waiting; true stops the work.
   init(
     layout: MaskLayout,
     dataType: DataType,
     pool: SolverPool,
+    timeout: Duration = .seconds(Int64.max / 2),
     isClientGone: @escaping @Sendable () -> Bool
   ) {
     self.layout = layout
     self.dataType = dataType
     self.isClientGone = isClientGone
+    self.timeout = timeout
+    self.pool = pool
     lane = pool.makeLane()
     let byteCount = layout.rows * layout.maskRowByteCount
     mask = .allocate(capacity: max(1, byteCount))
     mask.initialize(repeating: 0, count: byteCount)
     state = Mutex(State(outcomes: [MaskOutcome?](repeating: nil, count: layout.bandCount)))
-    // Enough to keep every worker busy while the next band is being filled.
-    slotCount = pool.threadCount + 2
+    slotCount = Self.slotCount(pool)
     slots = DispatchSemaphore(value: slotCount)
   }
 
@@ -84,6 +95,25 @@ final class MaskJob: @unchecked Sendable {
 
   /// The time that workers have spent on the job.
   var busyTime: Duration { state.withLock { $0.busy } }
+
+  /// The memory that a job takes at most, in bytes.
+  static func memory(_ layout: MaskLayout, _ dataType: DataType, pool: SolverPool) -> Int {
+    let bands = slotCount(pool) * bandByteCount(layout, dataType)
+    let matrix = layout.rows * layout.columns * dataType.byteCount
+    return min(matrix, bands) + 2 * layout.rows * layout.maskRowByteCount
+  }
+
+  /// The bands that may be with the pool at once: enough to keep every worker busy while the next
+  /// one is being filled.
+  private static func slotCount(_ pool: SolverPool) -> Int { pool.threadCount + 2 }
+
+  /// The memory of the largest band, which may be the last: it holds the tail.
+  private static func bandByteCount(_ layout: MaskLayout, _ dataType: DataType) -> Int {
+    guard layout.bandCount > 0 else { return 0 }
+    let last = layout.rows(ofBand: layout.bandCount - 1).count
+    let height = layout.bandCount == 1 ? last : max(last, layout.bandHeight)
+    return height * layout.columns * dataType.byteCount
+  }
 
   /// Stops the work; pieces that have not begun are skipped.
   func cancel() { isCancelled.store(true, ordering: .relaxed) }
@@ -129,27 +159,26 @@ final class MaskJob: @unchecked Sendable {
     if let buffer { return buffer }
     try takeSlot()
     let idle = state.withLock { $0.idleBuffers.popLast() }
-    let bandByteCount = layout.bandHeight * layout.columns * dataType.byteCount
-    let next = idle ?? BandBuffer(byteCount: max(bandByteCount, lastBandByteCount))
+    let next = idle ?? BandBuffer(byteCount: Self.bandByteCount(layout, dataType))
     buffer = next
     return next
-  }
-
-  /// The last band may be larger than the others: it holds the tail.
-  private var lastBandByteCount: Int {
-    guard layout.bandCount > 0 else { return 0 }
-    let rows = layout.rows(ofBand: layout.bandCount - 1).count
-    return rows * layout.columns * dataType.byteCount
   }
 
   // MARK: Working
 
   private func submit(_ band: Int, _ rows: MatrixView, recycling used: BandBuffer?) {
-    lane.submit { [self] in
+    let piece: @Sendable () -> Void = { [self] in
       work(band, rows)
       if let used { state.withLock { $0.idleBuffers.append(used) } }
       slots.signal()
     }
+    if isSolvedInPlace { piece() } else { lane.submit(piece) }
+  }
+
+  /// Whether handing the matrix to a worker would take longer than solving it here.
+  private var isSolvedInPlace: Bool {
+    layout.bandCount == 1 && layout.specification.method == .exact
+      && layout.rows * layout.columns <= 16_384
   }
 
   private func work(_ band: Int, _ rows: MatrixView) {
@@ -181,17 +210,26 @@ final class MaskJob: @unchecked Sendable {
   /// it, which are with the pool already, are done.
   private func takeSlot() throws(Failure) {
     acquireSlot()
-    guard isCancelled.load(ordering: .relaxed) || state.withLock({ $0.failure != nil }) else {
-      return
-    }
+    let isOver =
+      isTimedOut || isCancelled.load(ordering: .relaxed) || state.withLock { $0.failure != nil }
+    guard isOver else { return }
     slots.signal()
     _ = try collect()
   }
 
   private func acquireSlot() {
-    while slots.wait(timeout: .now() + .milliseconds(50)) == .timedOut {
+    if slots.wait(timeout: .now()) == .success { return }
+    let start = ContinuousClock.now
+    let before = waited
+    repeat {
+      waited = before + (ContinuousClock.now - start)
       if isClientGone() { cancel() }
-    }
+      if waited > timeout {
+        isTimedOut = true
+        cancel()
+      }
+    } while slots.wait(timeout: .now() + .milliseconds(50)) == .timedOut
+    waited = before + (ContinuousClock.now - start)
   }
 
   /// Waits until no band is with the pool, also after a cancellation: bands that have not begun are
@@ -200,6 +238,7 @@ final class MaskJob: @unchecked Sendable {
     for _ in 0..<slotCount { acquireSlot() }
     // A semaphore must not be destroyed below its first value.
     for _ in 0..<slotCount { slots.signal() }
+    if isTimedOut { throw .timedOut(limit: timeout) }
     if isCancelled.load(ordering: .relaxed) { throw .cancelled }
     let (outcomes, failure) = state.withLock { ($0.outcomes, $0.failure) }
     if let failure { throw .solve(failure.error) }

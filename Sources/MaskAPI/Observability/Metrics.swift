@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Foundation
+import HTTPTypes
+import Sparsity
+import Synchronization
+
+/// Counters and histograms in the Prometheus text format 0.0.4.
+///
+/// By hand, because swift-metrics is a front end only and no back end for this format is among the
+/// packages that the project can depend on.
+final class Metrics: Sendable {
+  private struct Histogram {
+    static let bounds: [Double] = [
+      0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
+    ]
+    var buckets = [Int](repeating: 0, count: bounds.count)
+    var count = 0
+    var sum = 0.0
+
+    mutating func observe(_ value: Double) {
+      count += 1
+      sum += value
+      for index in Self.bounds.indices where value <= Self.bounds[index] { buckets[index] += 1 }
+    }
+  }
+
+  private struct Values {
+    var requests: [String: Histogram] = [:]
+    var solves: [String: Histogram] = [:]
+    var blocks: [String: Int] = [:]
+    var bodyBytes = 0
+    var certificateFailures = 0
+  }
+
+  /// What is read at the moment of a scrape.
+  struct Gauges {
+    var activeRequests: Int
+    var admittedRequests: Int
+    var queueDepth: Int
+    var reservedBytes: Int
+  }
+
+  private let values = Mutex(Values())
+
+  /// Counts a request that is over.
+  func countRequest(
+    method: HTTPRequest.Method?,
+    route: String,
+    status: Int,
+    duration: Duration,
+    bodyBytes: Int
+  ) {
+    // A client may send any word for a method; labels are few.
+    let known: [HTTPRequest.Method] = [.get, .head, .post, .put, .delete, .options, .patch]
+    let method = method.flatMap { known.contains($0) ? $0.rawValue : nil } ?? "other"
+    let labels = #"method="\#(method)",route="\#(route)",status="\#(status)""#
+    values.withLock { values in
+      values.requests[labels, default: Histogram()].observe(duration.seconds)
+      values.bodyBytes += bodyBytes
+    }
+  }
+
+  /// Counts a mask that was found, or was not proved as its method must.
+  func countSolve(_ work: RequestRecord.Work) {
+    guard let specification = work.specification else { return }
+    let labels =
+      #"solver="\#(specification.method.rawValue)",pattern="\#(specification.pattern)""#
+    let m = specification.pattern.m
+    let area = specification.structure == .transposable ? m * m : m
+    values.withLock { values in
+      values.solves[labels, default: Histogram()].observe(work.busy.seconds)
+      values.blocks[labels, default: 0] += work.rows * work.columns / area
+      if work.isCertificateBroken { values.certificateFailures += 1 }
+    }
+  }
+
+  /// Everything as text.
+  func text(_ gauges: Gauges) -> String {
+    let values = values.withLock { $0 }
+    var text = ""
+    func header(_ name: String, _ type: String, _ help: String) {
+      text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
+    }
+    func single(_ name: String, _ type: String, _ help: String, _ value: some CustomStringConvertible)
+    {
+      header(name, type, help)
+      text += "\(name) \(value)\n"
+    }
+    func histogram(_ name: String, _ help: String, _ series: [String: Histogram]) {
+      header(name, "histogram", help)
+      for (labels, histogram) in series.sorted(by: { $0.key < $1.key }) {
+        for (bound, count) in zip(Histogram.bounds, histogram.buckets) {
+          text += "\(name)_bucket{\(labels),le=\"\(bound)\"} \(count)\n"
+        }
+        text += "\(name)_bucket{\(labels),le=\"+Inf\"} \(histogram.count)\n"
+        text += "\(name)_sum{\(labels)} \(histogram.sum)\n"
+        text += "\(name)_count{\(labels)} \(histogram.count)\n"
+      }
+    }
+    histogram(
+      "http_server_request_duration_seconds", "From the request line to the end of the answer.",
+      values.requests)
+    single(
+      "http_server_active_requests", "gauge", "Requests that are not over.", gauges.activeRequests)
+    single(
+      "nmmask_admitted_requests", "gauge", "Requests that were admitted to work.",
+      gauges.admittedRequests)
+    single(
+      "nmmask_request_body_bytes_total", "counter", "Body bytes that arrived.", values.bodyBytes)
+    header("nmmask_blocks_solved_total", "counter", "Tiles or groups whose mask was found.")
+    for (labels, count) in values.blocks.sorted(by: { $0.key < $1.key }) {
+      text += "nmmask_blocks_solved_total{\(labels)} \(count)\n"
+    }
+    histogram("nmmask_solve_duration_seconds", "Solver time of a request.", values.solves)
+    single(
+      "nmmask_queue_depth", "gauge", "Pieces of work that no solver has taken yet.",
+      gauges.queueDepth)
+    single(
+      "nmmask_certificate_failures_total", "counter",
+      "Masks of the exact method whose proof left a gap.", values.certificateFailures)
+    single(
+      "nmmask_reserved_bytes", "gauge", "Memory set aside for requests.", gauges.reservedBytes)
+    header("nmmask_build_info", "gauge", "The version, as a label.")
+    text += "nmmask_build_info{version=\"\(Engine.version)\"} 1\n"
+    for (name, type, help, value) in ProcessMetrics.read() { single(name, type, help, value) }
+    return text
+  }
+}
+
+extension Duration {
+  /// The duration in seconds.
+  var seconds: Double {
+    let (seconds, attoseconds) = components
+    return Double(seconds) + Double(attoseconds) * 1e-18
+  }
+
+  /// The duration in milliseconds, to three places, as `Server-Timing` wants it.
+  var milliseconds: Double { (seconds * 1e6).rounded() / 1e3 }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Foundation
+import Logging
+import TensorIO
+
+/// Writes each log event as one JSON object on a line of standard error.
+struct JSONLogHandler: LogHandler {
+  var metadata: Logger.Metadata = [:]
+  var logLevel = Logger.Level.info
+
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  func log(event: LogEvent) {
+    var writer = JSONWriter()
+    writer.beginObject()
+    writer.member("time", Date.now.formatted(.iso8601.time(includingFractionalSeconds: true)))
+    writer.member("level", event.level.rawValue)
+    writer.member("message", "\(event.message)")
+    let fields = metadata.merging(event.metadata ?? [:]) { $1 }
+    for (name, value) in fields.sorted(by: { $0.key < $1.key }) {
+      writer.member(name, "\(value)")
+    }
+    writer.endObject()
+    var line = writer.bytes
+    line.append(UInt8(ascii: "\n"))
+    // One call a line, so that lines of several threads do not mix. Where it cannot be written, as
+    // on a full disk, it is lost.
+    _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+  }
+}
