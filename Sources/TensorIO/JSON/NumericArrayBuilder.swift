@@ -226,15 +226,20 @@ struct NumericArrayBuilder {
         let start = cursor
         var next = cursor
         var value = 0.0
-        switch readNumber(&next, end: end, isWhole: false, into: &value) {
-        case .complete:
+        if end - next >= 2, next[1] == UInt8(ascii: ","), next[0] &- 48 <= 9 {
+          // Masks are made of single digits.
+          value = Double(next[0] &- 48)
+          next += 1
+        } else {
+          let outcome = readNumber(&next, end: end, isWhole: false, into: &value)
+          if outcome == .incomplete {
+            return end - start > numberLimit ? .longNumber : .partialNumber
+          }
           if next - start > numberLimit { return .longNumber }
-        case .incomplete:
-          return end - start > numberLimit ? .longNumber : .partialNumber
-        case .malformed:
-          if next - start > numberLimit { return .longNumber }
-          cursor = next
-          return .malformedNumber(start: start)
+          if outcome == .malformed {
+            cursor = next
+            return .malformedNumber(start: start)
+          }
         }
         if filled == room {
           flush(block, &filled, budget: &budget)

@@ -74,23 +74,40 @@ enum NumberText {
     return count + 1
   }
 
+  /// Writes a number of `count` digits, which may spill over the seven bytes behind them.
+  @inline(__always)
   private static func writeDigits(
     _ value: UInt64,
     _ count: Int,
     to text: UnsafeMutablePointer<UInt8>
   ) {
-    var rest = value
-    var place = count
-    while place >= 2 {
-      let (quotient, pair) = rest.quotientAndRemainder(dividingBy: 100)
-      rest = quotient
-      place -= 2
-      // 103 / 2^10 is near enough to a tenth for two digits.
-      let tens = UInt8(truncatingIfNeeded: (pair &* 103) >> 10)
-      text[place] = UInt8(ascii: "0") &+ tens
-      text[place + 1] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: pair) &- tens &* 10
+    // The first digits go out first, since the eight bytes stored for them may be too many.
+    func store(_ digits: UInt64, at place: Int, dropping zeros: Int) {
+      let word = eightDigits(digits) &>> UInt64(8 * zeros)
+      UnsafeMutableRawPointer(text + place).storeBytes(of: word.littleEndian, as: UInt64.self)
     }
-    if place == 1 { text[0] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest) }
+    if count <= 8 { return store(value, at: 0, dropping: 8 - count) }
+    let (upper, last) = value.quotientAndRemainder(dividingBy: 100_000_000)
+    if count <= 16 {
+      store(upper, at: 0, dropping: 16 - count)
+    } else {
+      let (first, middle) = upper.quotientAndRemainder(dividingBy: 100_000_000)
+      store(first, at: 0, dropping: 24 - count)
+      store(middle, at: count - 16, dropping: 0)
+    }
+    store(last, at: count - 8, dropping: 0)
+  }
+
+  /// The text of a number below 10^8, with zeros in front, the first digit in the lowest byte:
+  /// halves, then pairs, then digits are parted, each step in all places at once.
+  @inline(__always)
+  private static func eightDigits(_ value: UInt64) -> UInt64 {
+    let fours = value / 10_000 | (value % 10_000) << 32
+    // 10486 / 2^20 is near enough to a hundredth for four digits, 103 / 2^10 to a tenth for two.
+    let hundreds = (fours &* 10_486) >> 20 & 0x0000_007f_0000_007f
+    let pairs = hundreds | (fours &- 100 &* hundreds) << 16
+    let tens = (pairs &* 103) >> 10 & 0x000f_000f_000f_000f
+    return (tens | (pairs &- 10 &* tens) << 8) | 0x3030_3030_3030_3030
   }
 
   private static func digitCount(_ value: UInt64) -> Int {

@@ -16,13 +16,14 @@ extension NumericArray {
     switch type {
     case .float64:
       if let firstOverflow { throw outOfRange(firstOverflow, type) }
-      return littleEndianBytes(values)
+      return try elements(type) { _, value in value.bitPattern }
     case .float32:
-      return try floats(type, as: UInt32.self, format: .float32)
-    case .float16:
-      return try floats(type, as: UInt16.self, format: .float16)
-    case .bfloat16:
-      return try floats(type, as: UInt16.self, format: .bfloat16)
+      return try elements(type) { _, value in
+        let narrow = Float(value)
+        return narrow.isFinite ? narrow.bitPattern : nil
+      }
+    case .float16: return try floats(type, .float16)
+    case .bfloat16: return try floats(type, .bfloat16)
     case .int8: return try integers(type, as: Int8.self)
     case .uint8: return try integers(type, as: UInt8.self)
     case .int16: return try integers(type, as: Int16.self)
@@ -31,74 +32,61 @@ extension NumericArray {
     }
   }
 
-  private func floats<Bits: FixedWidthInteger>(
-    _ type: DataType,
-    as bits: Bits.Type,
-    format: FloatFormat
-  ) throws(TensorError) -> [UInt8] {
-    let infinity = format.bits(of: .infinity)
-    return try elements(of: Bits.self) { (index) throws(TensorError) in
-      let bits = format.bits(of: values[index])
-      if bits & infinity == infinity { throw outOfRange(index, type) }
-      return Bits(truncatingIfNeeded: bits)
+  @inline(__always)
+  private func floats(_ type: DataType, _ format: FloatFormat) throws(TensorError) -> [UInt8] {
+    let infinity = UInt16(truncatingIfNeeded: format.bits(of: .infinity))
+    return try elements(type) { _, value in
+      let bits = UInt16(truncatingIfNeeded: format.bits(of: value))
+      return bits & infinity == infinity ? nil : bits
     }
   }
 
+  @inline(__always)
   private func integers<Element: FixedWidthInteger>(
     _ type: DataType,
     as element: Element.Type
   ) throws(TensorError) -> [UInt8] {
-    // The rare large integers are taken in step with the values, which come in the same order.
-    var next = 0
-    return try elements(of: Element.self) { (index) throws(TensorError) in
-      if next < largeIntegers.count, largeIntegers[next].index == index {
-        let exact = largeIntegers[next].value
-        next += 1
-        guard let value = exact.int64.flatMap({ Element(exactly: $0) }) else {
-          throw outOfRange(index, type)
-        }
-        return value
+    let range = -0x1p63..<0x1p63
+    return try elements(type) { index, value in
+      if value.magnitude >= 0x1p53, let large = largeInteger(at: index) {
+        return large.int64.flatMap { Element(exactly: $0) }
       }
-      let value = values[index]
-      if let element = Element(exactly: value) { return element }
-      if value.isFinite && value != value.rounded(.towardZero) {
-        throw .notWhole(index: index, path: path(of: index), type)
-      }
-      throw outOfRange(index, type)
+      guard range.contains(value) else { return nil }
+      let whole = Int64(value)
+      return Double(whole) == value ? Element(exactly: whole) : nil
     }
   }
 
+  /// The little-endian bytes of what `element` makes of each index and value.
+  ///
+  /// - Throws: The fault of the first value of which it makes nil.
+  @inline(__always)
   private func elements<Element: FixedWidthInteger>(
-    of type: Element.Type,
-    _ element: (Int) throws(TensorError) -> Element
+    _ type: DataType,
+    _ element: (Int, Double) -> Element?
   ) throws(TensorError) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: values.count * MemoryLayout<Element>.size)
-    for index in values.indices {
-      let value = try element(index).littleEndian
-      bytes.withUnsafeMutableBytes {
-        $0.storeBytes(
-          of: value,
-          toByteOffset: index * MemoryLayout<Element>.size,
-          as: Element.self
-        )
+    let size = MemoryLayout<Element>.size
+    var bytes = [UInt8](repeating: 0, count: values.count * size)
+    let misfit: Int? = bytes.withUnsafeMutableBytes { bytes in
+      values.withUnsafeBufferPointer { values in
+        for index in values.indices {
+          guard let element = element(index, values[index]) else { return index }
+          bytes.storeBytes(of: element.littleEndian, toByteOffset: index * size, as: Element.self)
+        }
+        return nil
       }
     }
-    return bytes
+    guard let misfit else { return bytes }
+    let value = values[misfit]
+    if !type.isFloatingPoint, value.isFinite, value != value.rounded(.towardZero) {
+      throw .notWhole(index: misfit, path: path(of: misfit), type)
+    }
+    throw outOfRange(misfit, type)
   }
 
   private func outOfRange(_ index: Int, _ type: DataType) -> TensorError {
     .outOfRange(index: index, path: path(of: index), type)
   }
-}
-
-private func littleEndianBytes(_ values: [Double]) -> [UInt8] {
-  #if _endian(little)
-    return values.withUnsafeBytes { Array($0) }
-  #else
-    return values.flatMap { value in
-      withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) }
-    }
-  #endif
 }
 
 extension DataType {
