@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// Arithmetic modulo a prime below 2^62, on numbers in Montgomery form.
+/// Arithmetic modulo a prime below 2^58, on numbers in Montgomery form.
 ///
 /// Source: P. L. Montgomery, "Modular multiplication without trial division", Math. Comp. 44
 /// (1985) 519-521.
 struct MontgomeryField: Sendable {
   let prime: UInt64
+  /// The bits of the primes: few enough that a sum of 64 products can be reduced at once.
+  static let primeBits = 58
   /// -1 / prime modulo 2^64.
   private let negativeInverse: UInt64
   /// 2^128 modulo prime.
@@ -13,9 +15,9 @@ struct MontgomeryField: Sendable {
   /// 1 in Montgomery form.
   let one: UInt64
 
-  /// - Precondition: `prime` is odd and below 2^62.
+  /// - Precondition: `prime` is odd and below 2^58.
   init(prime: UInt64) {
-    precondition(prime & 1 == 1 && prime < 1 << 62)
+    precondition(prime & 1 == 1 && prime >> UInt64(MontgomeryField.primeBits) == 0)
     self.prime = prime
     // Newton's iteration doubles the correct low bits: 3, 6, 12, 24, 48, 96.
     var inverse = prime
@@ -29,9 +31,15 @@ struct MontgomeryField: Sendable {
   @inline(__always)
   func multiply(_ a: UInt64, _ b: UInt64) -> UInt64 {
     let product = a.multipliedFullWidth(by: b)
-    let correction = (product.low &* negativeInverse).multipliedFullWidth(by: prime).high
-    // The low halves cancel; they carry exactly when the product's is not zero.
-    let sum = product.high &+ correction &+ (product.low == 0 ? 0 : 1)
+    return reduce(high: product.high, low: product.low)
+  }
+
+  /// A 128-bit number below prime x 2^64, over 2^64.
+  @inline(__always)
+  func reduce(high: UInt64, low: UInt64) -> UInt64 {
+    let correction = (low &* negativeInverse).multipliedFullWidth(by: prime).high
+    // The low halves cancel; they carry exactly when the number's is not zero.
+    let sum = high &+ correction &+ (low == 0 ? 0 : 1)
     return sum >= prime ? sum &- prime : sum
   }
 
@@ -78,7 +86,7 @@ struct MontgomeryField: Sendable {
     }
   }
 
-  /// Whether a number below 2^62 is prime (Miller-Rabin, with bases that decide all of 64 bits).
+  /// Whether a number below 2^58 is prime (Miller-Rabin, with bases that decide all of 64 bits).
   ///
   /// Source: the bases are the first twelve primes; J. Sorenson, J. Webster, Math. Comp. 86 (2017)
   /// 985-1003.
@@ -100,12 +108,13 @@ struct MontgomeryField: Sendable {
     }
   }
 
-  /// The largest primes below 2^62 that are 1 modulo `order`.
+  /// The largest primes below 2^58 that are 1 modulo `order`.
   static func primes(count: Int, oneModulo order: UInt64) -> [UInt64] {
     var found: [UInt64] = []
-    var candidate = ((1 << 62) - 1) / order * order + 1
+    let limit: UInt64 = 1 << UInt64(primeBits)
+    var candidate = (limit - 2) / order * order + 1
     while found.count < count {
-      if candidate < 1 << 62, isPrime(candidate) { found.append(candidate) }
+      if isPrime(candidate) { found.append(candidate) }
       candidate -= order
     }
     return found

@@ -26,7 +26,7 @@ struct RegularMatrixCount {
     self.n = min(n, m - n)
   }
 
-  /// The number of terms times the number of primes: what the count costs, in units of some 0.1 us.
+  /// The number of terms times the number of primes: what the count costs, in units of some 50 ns.
   var cost: Double {
     guard n > 0 else { return 0 }
     var terms = 1.0
@@ -37,12 +37,12 @@ struct RegularMatrixCount {
   /// The primes that it takes: the count is below C(m, n)^(m - 1), the last row being forced.
   private var primeCount: Int {
     let bits = binomialCoefficient(m, n).bitWidth * (m - 1)
-    return bits / 61 + 1
+    return bits / (MontgomeryField.primeBits - 1) + 1
   }
 
   /// The count.
   ///
-  /// - Complexity: O(C(m + n, n) log m) operations for each of O(m^2 / 61) primes.
+  /// - Complexity: O(C(m + n, n) log m) operations for each of O(m^2) primes.
   func value() -> BigUInt {
     guard n > 0 else { return 1 }
     let order = UInt64(n + 1)
@@ -50,7 +50,8 @@ struct RegularMatrixCount {
     var modulus: BigUInt = 1
     for prime in MontgomeryField.primes(count: primeCount, oneModulo: order) {
       let field = MontgomeryField(prime: prime)
-      let residue = RootSum(n: n, m: m, field: field).mean()
+      var sum = RootSum(n: n, m: m, field: field)
+      let residue = sum.mean()
       // Garner: the next digit in the mixed radix of the primes so far.
       let known = UInt64(result % BigUInt(prime))
       let step = field.inverse(field.encode(UInt64(modulus % BigUInt(prime))))
@@ -60,132 +61,5 @@ struct RegularMatrixCount {
       modulus *= BigUInt(prime)
     }
     return result
-  }
-}
-
-/// The mean of e_n(x)^m / (x_1 ... x_m)^n over all x_i in the roots of 1, modulo one prime.
-private final class RootSum {
-  private let n: Int
-  private let m: Int
-  private let field: MontgomeryField
-  /// Root j is the j-th power of a primitive (n + 1)-th root of 1.
-  private let roots: [UInt64]
-  /// Factor [j][k] = root_j^k / k!: the weight of k variables at root j, since x^-n = x.
-  private let weights: [[UInt64]]
-  private let inverses: [UInt64]
-  /// Row [k] = the coefficients of (1 + root_n t)^k, highest first.
-  private let lastPowers: [[UInt64]]
-  private var total: UInt64 = 0
-  private var largest = 0
-
-  init(n: Int, m: Int, field: MontgomeryField) {
-    self.n = n
-    self.m = m
-    self.field = field
-    let root = field.primitiveRoot(order: UInt64(n + 1))
-    var roots = [field.one]
-    for index in 0..<n { roots.append(field.multiply(roots[index], root)) }
-    self.roots = roots
-    let inverses = (0...m).map { $0 == 0 ? field.one : field.inverse(field.encode(UInt64($0))) }
-    self.inverses = inverses
-    weights = roots.map { root in
-      var row = [field.one]
-      for count in 1...m {
-        row.append(field.multiply(row[count - 1], field.multiply(root, inverses[count])))
-      }
-      return row
-    }
-    var power = [field.one] + Array(repeating: 0, count: n)
-    var powers = [Array(power.reversed())]
-    for _ in 1...m {
-      for degree in (1...n).reversed() {
-        power[degree] = field.add(power[degree], field.multiply(roots[n], power[degree - 1]))
-      }
-      powers.append(power.reversed())
-    }
-    lastPowers = powers
-  }
-
-  /// The mean, as an ordinary residue.
-  func mean() -> UInt64 {
-    // Turn the roots so that root 0 has the most variables. A term with several such roots is met
-    // once for each, so it counts by the inverse of their number; n + 1 turns make up the whole.
-    let width = n + 1
-    let polynomials = UnsafeMutablePointer<UInt64>.allocate(capacity: width * (width + 1))
-    defer { polynomials.deallocate() }
-    for index in 0..<width { polynomials[index] = index == 0 ? field.one : 0 }
-    total = 0
-    for count in 1...m {
-      multiply(polynomials, by: roots[0])
-      guard count * width >= m else { continue }
-      largest = count
-      polynomials.advanced(by: width).update(from: polynomials, count: width)
-      place(
-        at: 1,
-        left: m - count,
-        weight: weights[0][count],
-        ties: 1,
-        polynomial: polynomials + width
-      )
-    }
-    var scale = field.encode(UInt64(width))
-    for count in 1...m { scale = field.multiply(scale, field.encode(UInt64(count))) }
-    let assignments = field.power(field.encode(UInt64(width)), UInt64(m))
-    scale = field.multiply(scale, field.inverse(assignments))
-    return field.decode(field.multiply(total, scale))
-  }
-
-  /// Sums over the ways to put `left` variables on roots `root` ... n.
-  private func place(
-    at root: Int,
-    left: Int,
-    weight: UInt64,
-    ties: Int,
-    polynomial: UnsafeMutablePointer<UInt64>
-  ) {
-    let width = n + 1
-    if root == n {
-      var coefficient: UInt64 = 0
-      lastPowers[left].withUnsafeBufferPointer { power in
-        for degree in 0..<width {
-          coefficient = field.add(coefficient, field.multiply(polynomial[degree], power[degree]))
-        }
-      }
-      let count = left == largest ? ties + 1 : ties
-      let term = field.multiply(
-        field.power(coefficient, UInt64(m)),
-        field.multiply(weight, weights[n][left])
-      )
-      total = field.add(total, field.multiply(term, inverses[count]))
-      return
-    }
-    // What is left must fit on the roots that remain.
-    let least = max(0, left - largest * (n - root))
-    let most = min(left, largest)
-    guard least <= most else { return }
-    let next = polynomial + width
-    next.update(from: polynomial, count: width)
-    for _ in 0..<least { multiply(next, by: roots[root]) }
-    for count in least...most {
-      if count > least { multiply(next, by: roots[root]) }
-      place(
-        at: root + 1,
-        left: left - count,
-        weight: field.multiply(weight, weights[root][count]),
-        ties: count == largest ? ties + 1 : ties,
-        polynomial: next
-      )
-    }
-  }
-
-  /// Multiplies a polynomial in t, cut off after t^n, by 1 + root t.
-  @inline(__always)
-  private func multiply(_ polynomial: UnsafeMutablePointer<UInt64>, by root: UInt64) {
-    for degree in stride(from: n, to: 0, by: -1) {
-      polynomial[degree] = field.add(
-        polynomial[degree],
-        field.multiply(root, polynomial[degree - 1])
-      )
-    }
   }
 }

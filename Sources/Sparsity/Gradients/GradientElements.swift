@@ -27,6 +27,27 @@ extension MatrixView {
     }
   }
 
+  /// Reads some columns of one row as doubles.
+  ///
+  /// - Parameter firstRow: the matrix's row that is row 0 here, for the error.
+  /// - Throws: `GradientError.notFinite`, naming the first such entry.
+  func readFinite(
+    row: Int,
+    columns range: Range<Int>,
+    into destination: UnsafeMutablePointer<Double>,
+    firstRow: Int
+  ) throws(GradientError) {
+    read(row: row, columns: range, into: destination)
+    guard dataType.isFloatingPoint else { return }
+    // Infinity or NaN times zero is NaN, which no later zero can cure.
+    var probe = 0.0
+    for index in 0..<range.count { probe += destination[index] * 0 }
+    guard probe.isNaN else { return }
+    for index in 0..<range.count where !destination[index].isFinite {
+      throw .notFinite(row: firstRow + row, column: range.lowerBound + index)
+    }
+  }
+
   @inline(__always)
   private func convert<Element: BitwiseCopyable, Target>(
     _ row: Int,

@@ -29,10 +29,12 @@ public enum GradientError: Error, Sendable, Hashable {
   case keptCountTooLargeForSequential(n: Int)
   /// The group size is above `Pattern.maximumGroupSize(for:)`.
   case groupSizeTooLarge(m: Int)
-  /// `stochasticThreshold` needs a threshold that was fitted to the whole tensor.
+  /// `stochasticThreshold` needs a threshold fitted to the whole tensor: see `StochasticPruning`.
   case thresholdMissing
   /// The target sparsity is not within 0..<1.
   case sparsityOutOfRange(Double)
+  /// The threshold for the target sparsity is too large for float32.
+  case thresholdTooLarge
   /// The side along the axis is not a multiple of m.
   case notDivisible(axis: GradientAxis, length: Int, m: Int)
   /// The tensor has more groups than the random stream tells apart.

@@ -57,7 +57,7 @@ struct GradientStrip: ~Copyable {
     sums: inout GradientSums
   ) throws(GradientError) {
     output.mask.update(repeating: 0, count: strip.rows * maskByteCount)
-    var partial = Partial()
+    var partial = StripSums()
     let done = runKernel(strip, firstRow: firstRow, output: output, partial: &partial)
     try estimateGroups(
       done..<groupCount,
@@ -66,12 +66,7 @@ struct GradientStrip: ~Copyable {
       output: output,
       partial: &partial
     )
-    sums.kept += partial.kept
-    sums.zeros += partial.zeros
-    sums.count += strip.rows * columns
-    sums.exactVariance.add(Partial.total(partial.variance))
-    sums.exactSquaredBias.add(Partial.total(partial.squaredBias))
-    sums.exactSumOfSquares.add(Partial.total(partial.squares))
+    partial.add(to: &sums, count: strip.rows * columns)
   }
 
   /// Lets the kernel do whole blocks of eight groups, and returns the number of groups done.
@@ -82,7 +77,7 @@ struct GradientStrip: ~Copyable {
     _ strip: MatrixView,
     firstRow: Int,
     output: Output,
-    partial: inout Partial
+    partial: inout StripSums
   ) -> Int {
     let blocks = groupCount / 8
     guard blocks > 0, estimator.method == .minimumVariance, output.probabilities == nil,
@@ -114,7 +109,7 @@ struct GradientStrip: ~Copyable {
       output.mask.update(repeating: 0, count: strip.rows * maskByteCount)
       return 0
     }
-    partial = Partial(kernelSums)
+    partial = StripSums(kernelSums)
     return 8 * blocks
   }
 
@@ -130,11 +125,18 @@ struct GradientStrip: ~Copyable {
     of strip: MatrixView,
     firstRow: Int,
     output: Output,
-    partial: inout Partial
+    partial: inout StripSums
   ) throws(GradientError) {
     let m = estimator.pattern.m
     let firstColumn = ordinals.lowerBound * (isRow ? m : 1)
-    try read(strip, columns: firstColumn..<columns, firstRow: firstRow)
+    for row in 0..<strip.rows {
+      try strip.readFinite(
+        row: row,
+        columns: firstColumn..<columns,
+        into: elements + row * columns + firstColumn,
+        firstRow: firstRow
+      )
+    }
     let stride = isRow ? 1 : columns
     var overflow: (row: Int, column: Int)?
     for ordinal in ordinals {
@@ -163,27 +165,6 @@ struct GradientStrip: ~Copyable {
       }
     }
     if let overflow { throw .overflow(row: overflow.row, column: overflow.column) }
-  }
-
-  /// Reads some columns of the strip as doubles.
-  private borrowing func read(
-    _ strip: MatrixView,
-    columns range: Range<Int>,
-    firstRow: Int
-  ) throws(GradientError) {
-    for row in 0..<strip.rows {
-      let destination = elements + row * columns
-      strip.read(row: row, columns: range, into: destination + range.lowerBound)
-      guard strip.dataType.isFloatingPoint else { continue }
-      // Infinity or NaN times zero is NaN, which no later zero can cure.
-      var probe = 0.0
-      for column in range { probe += destination[column] * 0 }
-      if probe.isNaN {
-        for column in range where !destination[column].isFinite {
-          throw .notFinite(row: firstRow + row, column: column)
-        }
-      }
-    }
   }
 
   private borrowing func estimateGroup(index: UInt64, nonZeros: Int) -> GroupOutcome {
@@ -219,45 +200,5 @@ struct GradientStrip: ~Copyable {
     case .greedy:
       greedy.probabilities(group, nonZeros: nonZeros, into: destination, stride: stride)
     }
-  }
-}
-
-/// The sums of a strip: group g goes to lane g mod 8, and the lanes are added in pairs.
-private struct Partial {
-  var kept = 0
-  var zeros = 0
-  var variance = SIMD8<Double>()
-  var squaredBias = SIMD8<Double>()
-  var squares = SIMD8<Double>()
-
-  init() {}
-
-  init(_ sums: gradients_sums) {
-    kept = Int(sums.kept)
-    zeros = Int(sums.zeros)
-    variance = Partial.vector(sums.variance)
-    squares = Partial.vector(sums.squares)
-  }
-
-  mutating func add(_ ordinal: Int, _ outcome: GroupOutcome, squares sum: Double, zeros: Int) {
-    kept += outcome.kept
-    self.zeros += zeros
-    variance[ordinal & 7] += outcome.variance
-    squaredBias[ordinal & 7] += outcome.squaredBias
-    squares[ordinal & 7] += sum
-  }
-
-  private typealias Eight = (
-    Double, Double, Double, Double, Double, Double, Double, Double
-  )
-
-  private static func vector(_ lanes: Eight) -> SIMD8<Double> {
-    SIMD8(lanes.0, lanes.1, lanes.2, lanes.3, lanes.4, lanes.5, lanes.6, lanes.7)
-  }
-
-  static func total(_ lanes: SIMD8<Double>) -> Double {
-    let pairs = lanes.evenHalf + lanes.oddHalf
-    let quads = pairs.evenHalf + pairs.oddHalf
-    return quads[0] + quads[1]
   }
 }
