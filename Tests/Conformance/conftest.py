@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One server for all tests; every exchange is held against the description."""
+
+import pathlib
+
+import numpy as np
+import pytest
+
+from description import Description
+from server import Server
+from service import Service
+
+DATA = pathlib.Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def description():
+    return Description()
+
+
+@pytest.fixture(scope="session")
+def server():
+    server = Server()
+    yield server
+    assert server.is_alive, f"The service ended by itself: {''.join(server.log)}"
+    assert server.stop() == 0, "".join(server.log)
+
+
+@pytest.fixture(scope="session")
+def service(server, description):
+    return Service(server, description)
+
+
+@pytest.fixture(scope="session")
+def small_server():
+    """A server whose limits a test can reach."""
+    server = Server("--max-body", "64KiB", "--max-json-body", "4KiB")
+    yield server
+    assert server.is_alive and server.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def small_service(small_server, description):
+    return Service(small_server, description)
+
+
+@pytest.fixture(scope="session")
+def layer():
+    """A trained layer, 384 x 384 of float32."""
+    return np.load(DATA / "minilm-query-384x384.npy")
+
+
+@pytest.fixture(autouse=True)
+def lives_on(server):
+    """No test may end the service."""
+    yield
+    assert server.is_alive, "".join(server.log)
+
+
+def pytest_collection_modifyitems(items):
+    """What looks back on all exchanges comes last."""
+    items.sort(key=lambda item: item.get_closest_marker("looks_back") is not None)
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "looks_back: runs after all other tests")

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Starts the service under test and talks to it."""
+
+import os
+import pathlib
+import re
+import selectors
+import socket
+import subprocess
+import threading
+import time
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+
+
+def binary():
+    """The program under test; NMMASK_BINARY names another one."""
+    path = os.environ.get("NMMASK_BINARY", REPOSITORY / ".build/release/nmmask")
+    return str(pathlib.Path(path).resolve())
+
+
+class Server:
+    """A process of the service on a free port of the loopback interface."""
+
+    def __init__(self, *arguments):
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("NMMASK_")}
+        self.process = subprocess.Popen(
+            [binary(), "serve", "--port", "0", *arguments],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            env=environment)
+        self.log = []
+        self.port = self._listening_port(time.monotonic() + 20)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._reader = threading.Thread(target=self._keep_log, daemon=True)
+        self._reader.start()
+
+    def _listening_port(self, deadline):
+        stream = self.process.stderr
+        with selectors.DefaultSelector() as selector:
+            selector.register(stream, selectors.EVENT_READ)
+            text = b""
+            while time.monotonic() < deadline and selector.select(deadline - time.monotonic()):
+                piece = os.read(stream.fileno(), 4096)
+                if not piece:
+                    break
+                text += piece
+                if found := re.search(rb"listening on http://127\.0\.0\.1:(\d+)\n", text):
+                    return int(found[1])
+        self.process.kill()
+        self.process.wait()
+        raise RuntimeError(f"The service did not start: {text.decode(errors='replace')}")
+
+    def _keep_log(self):
+        for line in self.process.stderr:
+            self.log.append(line.decode(errors="replace"))
+
+    @property
+    def is_alive(self):
+        return self.process.poll() is None
+
+    @property
+    def cpu_seconds(self):
+        """The processor time that the process has used."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def resident_bytes(self):
+        """The memory that the process holds."""
+        pages = pathlib.Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    def stop(self):
+        """Ends the process as a service manager would; returns its exit status."""
+        if self.is_alive:
+            self.process.terminate()
+        try:
+            status = self.process.wait(timeout=40)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            status = self.process.wait()
+        self._reader.join(timeout=5)
+        return status
+
+    def connect(self, timeout=15):
+        """A socket to the service, for what no HTTP client would send."""
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+
+
+def read_all(connection):
+    """What the service sends until it closes; a reset ends it too."""
+    received = b""
+    try:
+        while piece := connection.recv(65536):
+            received += piece
+    except ConnectionResetError:
+        pass
+    return received
+
+
+def read_reply(connection):
+    """One reply with a Content-Length, as (status, fields with names in lower case, body)."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        piece = connection.recv(65536)
+        if not piece:
+            raise EOFError(f"The connection ended inside a header: {received!r}")
+        received += piece
+    head, body = received.split(b"\r\n\r\n", 1)
+    status, fields = parse_head(head)
+    while len(body) < int(fields["content-length"]):
+        piece = connection.recv(65536)
+        if not piece:
+            raise EOFError("The connection ended inside a body.")
+        body += piece
+    return status, fields, body
+
+
+def parse_head(head):
+    """The status and the fields of a reply's head."""
+    first, *lines = head.decode("latin-1").split("\r\n")
+    pairs = (line.split(":", 1) for line in lines)
+    return int(first.split()[1]), {name.strip().lower(): value.strip() for name, value in pairs}
