@@ -9,6 +9,8 @@ struct JSONLogHandler: LogHandler {
   var metadata: Logger.Metadata = [:]
   var logLevel = Logger.Level.info
 
+  private static let timeFormat = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+
   subscript(metadataKey key: String) -> Logger.Metadata.Value? {
     get { metadata[key] }
     set { metadata[key] = newValue }
@@ -17,7 +19,7 @@ struct JSONLogHandler: LogHandler {
   func log(event: LogEvent) {
     var writer = JSONWriter()
     writer.beginObject()
-    writer.member("time", Date.now.formatted(.iso8601.time(includingFractionalSeconds: true)))
+    writer.member("time", Date.now.formatted(Self.timeFormat))
     writer.member("level", event.level.rawValue)
     writer.member("message", "\(event.message)")
     let fields = metadata.merging(event.metadata ?? [:]) { $1 }

@@ -103,6 +103,10 @@ extension Problem {
       self.init(
         .unprocessableContent, "The method 'stochastic_threshold' needs 'sparsity'.",
         pointer: "/sparsity")
+    case .thresholdTooLarge:
+      self.init(
+        .unprocessableContent, "The threshold for this 'sparsity' is too large for float32.",
+        pointer: "/sparsity")
     case .sparsityOutOfRange(let sparsity):
       self.init(
         .unprocessableContent, "'sparsity' must be at least 0 and below 1, not \(sparsity).",

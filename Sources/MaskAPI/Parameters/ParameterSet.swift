@@ -78,6 +78,26 @@ struct ParameterSet: Sendable {
     }
   }
 
+  /// A finite number.
+  func number(_ name: String) throws(Problem) -> Double? {
+    switch values[name] {
+    case nil: return nil
+    case .text(let text)?:
+      // A letter would let `Double` take "nan", "infinity" and hexadecimal.
+      if text.utf8.allSatisfy({ Array("0123456789.+-eE".utf8).contains($0) }),
+        let number = Double(text), number.isFinite
+      {
+        return number
+      }
+      throw wrongValue(name, "a number", found: "'\(text)'")
+    case .json(.number(let number))?:
+      if number.value.isFinite { return number.value }
+      throw wrongValue(name, "a number", found: number.text)
+    case .json(let other)?:
+      throw wrongValue(name, "a number", found: other.kindName)
+    }
+  }
+
   /// A whole number that must be given.
   func requiredInteger(_ name: String) throws(Problem) -> Int {
     guard let number = try integer(name) else { throw missing(name) }

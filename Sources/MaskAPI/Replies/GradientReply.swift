@@ -7,14 +7,17 @@ import TensorIO
 
 /// What a client is told of a sparse gradient.
 struct GradientReply {
-  let estimator: GradientEstimator
   let job: GradientJob
 
-  func response(_ form: ReplyForm) -> Response {
+  func response(_ form: ReplyForm) throws(Problem) -> Response {
     switch form {
-    case .json: .json(json(withMatrices: true))
-    case .npy: binary(form, npy)
-    case .octets: binary(form, compact)
+    case .json: return .json(json(withMatrices: true))
+    case .npy: return binary(form, npy)
+    case .octets:
+      guard case .groups(let estimator) = job.parameters.plan else {
+        throw Problem(.notAcceptable, "There is no compact form without groups.")
+      }
+      return binary(form, compact(estimator))
     }
   }
 
@@ -44,18 +47,32 @@ struct GradientReply {
       }
     }
     writer.member("shape", [rows, columns])
-    writer.member("n", estimator.pattern.n)
-    writer.member("m", estimator.pattern.m)
-    writer.member("kept_per_group", estimator.pattern.n)
-    writer.member("axis", estimator.axis.rawValue)
-    writer.member("method", estimator.method.rawValue)
-    writer.seed(estimator.seed)
+    if case .groups(let estimator) = job.parameters.plan {
+      writer.member("n", estimator.pattern.n)
+      writer.member("m", estimator.pattern.m)
+      writer.member("kept_per_group", estimator.pattern.n)
+      writer.member("axis", estimator.axis.rawValue)
+    }
+    writer.member("method", job.parameters.method.rawValue)
+    writer.seed(job.parameters.seed)
+    if let threshold = job.threshold {
+      writer.member("sparsity", threshold.sparsity)
+      writer.member("threshold", Double(threshold.threshold))
+      writer.name("lognormal")
+      writer.beginObject()
+      writer.member("mean", threshold.mean)
+      writer.member("deviation", threshold.deviation)
+      writer.endObject()
+      writer.member(
+        "achieved_sparsity",
+        sums.count > 0 ? 1 - Double(sums.kept) / Double(sums.count) : nil)
+    }
     writer.member("kept", sums.kept)
     writer.member("density", sums.count > 0 ? Double(sums.kept) / Double(sums.count) : nil)
-    writer.member("unbiased", estimator.method.isUnbiased)
+    writer.member("unbiased", job.parameters.method.isUnbiased)
     writer.member("variance", sums.variance)
     writer.member("relative_variance", sums.relativeVariance)
-    if !estimator.method.isUnbiased {
+    if !job.parameters.method.isUnbiased {
       writer.member("squared_bias", sums.squaredBias)
       writer.member("relative_squared_bias", sums.relativeSquaredBias)
     }
@@ -76,7 +93,7 @@ struct GradientReply {
   /// it as uint16, both little-endian, groups in their order.
   ///
   /// A group with fewer non-zeros than n is filled up with zeros at position 0.
-  private var compact: [UInt8] {
+  private func compact(_ estimator: GradientEstimator) -> [UInt8] {
     let (n, m) = (estimator.pattern.n, estimator.pattern.m)
     let (rows, columns) = (job.rows, job.columns)
     let groupCount = rows * columns / m

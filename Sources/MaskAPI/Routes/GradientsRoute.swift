@@ -23,7 +23,7 @@ private final class GradientHandler: MatrixHandler {
   let parameters: ParameterSet
   private let context: RequestContext
   private let form: ReplyForm
-  private var binary: (parameters: GradientParameters, dataType: DataType, job: GradientJob)?
+  private var binary: (dataType: DataType, job: GradientJob)?
   private var bytes: [UInt8] = []
 
   init(_ request: Request, _ context: RequestContext) throws(Problem) {
@@ -39,13 +39,13 @@ private final class GradientHandler: MatrixHandler {
       throw Problem(
         .unprocessableContent, "'gradients' must be numbers, not booleans.", pointer: "/gradients")
     }
-    binary = (parameters, dataType, try job(parameters, header.rows, header.columns))
+    binary = (dataType, try job(parameters, header.rows, header.columns))
   }
 
   func append(_ bytes: UnsafeRawBufferPointer) { self.bytes.append(contentsOf: bytes) }
 
   func finish() throws(Problem) -> Response {
-    guard let (parameters, dataType, job) = binary else {
+    guard let (dataType, job) = binary else {
       throw Problem(.internalServerError, "The body ended before its header was read.")
     }
     let result = bytes.withUnsafeBytes { bytes in
@@ -54,7 +54,7 @@ private final class GradientHandler: MatrixHandler {
           job, MatrixView(bytes, dataType: dataType, rows: job.rows, columns: job.columns))
       }
     }
-    return try reply(parameters, job, result)
+    return try reply(job, result)
   }
 
   func finish(_ document: JSONObject) throws(Problem) -> Response {
@@ -67,7 +67,7 @@ private final class GradientHandler: MatrixHandler {
     let result = matrix.withView { view in
       Result { () throws(GradientJob.Failure) in try run(job, view) }
     }
-    return try reply(parameters, job, result)
+    return try reply(job, result)
   }
 
   func cancel() {}
@@ -85,9 +85,7 @@ private final class GradientHandler: MatrixHandler {
       try context.record.reserve(overflow ? .max : bytes)
     }
     do throws(GradientError) {
-      return try GradientJob(
-        parameters.estimator, rows: rows, columns: columns,
-        wantsProbabilities: parameters.wantsProbabilities)
+      return try GradientJob(parameters, rows: rows, columns: columns)
     } catch {
       throw Problem(error)
     }
@@ -99,7 +97,6 @@ private final class GradientHandler: MatrixHandler {
   }
 
   private func reply(
-    _ parameters: GradientParameters,
     _ job: GradientJob,
     _ result: Result<Void, GradientJob.Failure>
   ) throws(Problem) -> Response {
@@ -111,7 +108,7 @@ private final class GradientHandler: MatrixHandler {
       case .cancelled: throw Problem(.requestTimeout, "The client closed the connection.")
       }
     }
-    var response = GradientReply(estimator: parameters.estimator, job: job).response(form)
+    var response = try GradientReply(job: job).response(form)
     let total = ContinuousClock.now - context.record.start
     response.headers[.serverTiming] = "total;dur=\(total.milliseconds)"
     return response

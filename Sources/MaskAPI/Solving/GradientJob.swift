@@ -13,31 +13,34 @@ final class GradientJob: @unchecked Sendable {
     case cancelled
   }
 
+  let parameters: GradientParameters
   let rows: Int
   let columns: Int
   private(set) var sums = GradientSums()
-  private let estimator: GradientEstimator
+  /// The threshold that was found, where the method has one.
+  private(set) var threshold: StochasticThreshold?
   private let values: UnsafeMutablePointer<Float>
   private let mask: UnsafeMutablePointer<UInt8>
   private let probabilities: UnsafeMutablePointer<Double>?
 
+  private var maskRowByteCount: Int { (columns + 7) / 8 }
+
   /// Makes room for the estimate of a `rows` x `columns` matrix.
   ///
   /// - Throws: `GradientError` where whole groups do not cover the matrix.
-  init(
-    _ estimator: GradientEstimator,
-    rows: Int,
-    columns: Int,
-    wantsProbabilities: Bool
-  ) throws(GradientError) {
-    try estimator.checkShape(rows: rows, columns: columns)
-    self.estimator = estimator
+  init(_ parameters: GradientParameters, rows: Int, columns: Int) throws(GradientError) {
+    if case .groups(let estimator) = parameters.plan {
+      try estimator.checkShape(rows: rows, columns: columns)
+    }
+    self.parameters = parameters
     self.rows = rows
     self.columns = columns
+    let maskByteCount = rows * ((columns + 7) / 8)
     values = .allocate(capacity: max(1, rows * columns))
-    mask = .allocate(capacity: max(1, rows * ((columns + 7) / 8)))
-    mask.initialize(repeating: 0, count: rows * ((columns + 7) / 8))
-    probabilities = wantsProbabilities ? .allocate(capacity: max(1, rows * columns)) : nil
+    mask = .allocate(capacity: max(1, maskByteCount))
+    mask.initialize(repeating: 0, count: maskByteCount)
+    probabilities =
+      parameters.wantsProbabilities ? .allocate(capacity: max(1, rows * columns)) : nil
   }
 
   deinit {
@@ -48,33 +51,88 @@ final class GradientJob: @unchecked Sendable {
 
   /// Estimates a matrix that stays in memory during the call.
   ///
-  /// - Throws: the fault of the first entry at fault, in row-major order of the bands.
+  /// - Throws: the fault of the first band at fault.
   func run(
     _ matrix: MatrixView,
     on pool: SolverPool,
     isClientGone: () -> Bool
   ) throws(Failure) {
-    let height = estimator.axis == .row ? 1 : estimator.pattern.m
-    let bandHeight = height * max(1, 65_536 / max(1, height * columns))
-    let starts = Array(stride(from: 0, to: rows, by: bandHeight))
-    let results = pool.map(starts.count, isClientGone: isClientGone) { [self] index in
-      let band = starts[index]..<min(starts[index] + bandHeight, rows)
-      return Result { () throws(GradientError) in
+    switch parameters.plan {
+    case .groups(let estimator):
+      let height = estimator.axis == .row ? 1 : estimator.pattern.m
+      let parts = try map(matrix, height, pool, isClientGone) {
+        [self] band, rows throws(GradientError) in
         try estimator.estimate(
-          matrix.rows(band), firstRow: band.lowerBound, totalRows: rows,
-          values: values + band.lowerBound * columns,
-          mask: mask + band.lowerBound * ((columns + 7) / 8),
-          probabilities: probabilities.map { $0 + band.lowerBound * columns })
+          band, firstRow: rows.lowerBound, totalRows: self.rows,
+          values: values + rows.lowerBound * columns,
+          mask: mask + rows.lowerBound * maskRowByteCount,
+          probabilities: probabilities.map { $0 + rows.lowerBound * columns })
       }
+      for part in parts { sums.add(part) }
+    case .threshold(let sparsity):
+      try prune(matrix, to: sparsity, pool, isClientGone)
+    }
+  }
+
+  /// Two passes: the law of the whole tensor first, then each entry by it.
+  private func prune(
+    _ matrix: MatrixView,
+    to sparsity: Double,
+    _ pool: SolverPool,
+    _ isClientGone: () -> Bool
+  ) throws(Failure) {
+    let fits = try map(matrix, 1, pool, isClientGone) { band, rows throws(GradientError) in
+      var fit = LognormalFit()
+      try fit.add(band, firstRow: rows.lowerBound)
+      return fit
+    }
+    var fit = LognormalFit()
+    for part in fits { fit.add(part) }
+    let threshold: StochasticThreshold
+    do throws(GradientError) {
+      threshold = try StochasticThreshold(fit: fit, sparsity: sparsity)
+    } catch {
+      throw .gradient(error)
+    }
+    self.threshold = threshold
+    let pruning = StochasticPruning(
+      threshold: threshold, seed: parameters.seed, tensorKey: parameters.tensorKey)
+    let parts = try map(matrix, 1, pool, isClientGone) {
+      [self] band, rows throws(GradientError) in
+      try pruning.estimate(
+        band, firstRow: rows.lowerBound, totalRows: self.rows,
+        values: values + rows.lowerBound * columns,
+        mask: mask + rows.lowerBound * maskRowByteCount,
+        probabilities: probabilities.map { $0 + rows.lowerBound * columns })
+    }
+    for part in parts { sums.add(part) }
+  }
+
+  /// Runs `body` on bands of a multiple of `height` rows.
+  private func map<Part: Sendable>(
+    _ matrix: MatrixView,
+    _ height: Int,
+    _ pool: SolverPool,
+    _ isClientGone: () -> Bool,
+    _ body: @escaping @Sendable (MatrixView, Range<Int>) throws(GradientError) -> Part
+  ) throws(Failure) -> [Part] {
+    let bandHeight = height * max(1, 65_536 / max(1, height * columns))
+    let rows = rows
+    let count = (rows + bandHeight - 1) / bandHeight
+    let results = pool.map(count, isClientGone: isClientGone) { index in
+      let band = (index * bandHeight)..<min((index + 1) * bandHeight, rows)
+      return Result { () throws(GradientError) in try body(matrix.rows(band), band) }
     }
     guard let results else { throw .cancelled }
+    var parts: [Part] = []
     for result in results {
       do throws(GradientError) {
-        sums.add(try result.get())
+        parts.append(try result.get())
       } catch {
         throw .gradient(error)
       }
     }
+    return parts
   }
 
   // MARK: The estimate
@@ -86,7 +144,7 @@ final class GradientJob: @unchecked Sendable {
 
   /// What is kept, as packed rows; valid while the job lives.
   var maskBytes: UnsafeRawBufferPointer {
-    UnsafeRawBufferPointer(start: mask, count: rows * ((columns + 7) / 8))
+    UnsafeRawBufferPointer(start: mask, count: rows * maskRowByteCount)
   }
 
   /// Each entry's probability to be kept; valid while the job lives.
