@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import Sparsity
 import Testing
 
 @testable import TensorIO
@@ -139,6 +140,39 @@ import Testing
         }
       }
       #expect(flat == "\(entries.flatMap(\.self))".filter { $0 != " " })
+      let words = text { writer in
+        packed.withUnsafeBytes {
+          writer.mask(packedRows: $0, rows: rows, columns: columns, entry: .word)
+        }
+      }
+      #expect(words == "\(entries.map { $0.map { $0 == 1 } })".filter { $0 != " " })
+    }
+  }
+
+  @Test(arguments: DataType.allCases)
+  func `elements of every type come back`(type: DataType) throws {
+    let seed = freshSeed()
+    print("seed \(seed)")
+    var random = Random(seed: seed)
+    let bytes = (0..<(60 * type.byteCount)).map { _ in UInt8.random(in: 0...255, using: &random) }
+    for layout in [JSONWriter.Layout.nested, .flat] {
+      let text = text { writer in
+        bytes.withUnsafeBytes {
+          writer.matrix($0, dataType: type, rows: 6, columns: 10, layout: layout)
+        }
+      }
+      // What is not finite is null there, and zero here.
+      let array = try #require(
+        numbers(text.replacing("null", with: "0"))
+      )
+      #expect(array.shape == (layout == .nested ? [6, 10] : [60]))
+      let back = try array.converted(to: type)
+      for index in 0..<60 {
+        let range = (index * type.byteCount)..<((index + 1) * type.byteCount)
+        let value = bytes[range].withUnsafeBytes { type.doubles(in: $0)[0] }
+        let isZero = back[range].allSatisfy { $0 == 0 }
+        #expect(value.isFinite ? back[range] == bytes[range] : isZero, "\(value)")
+      }
     }
   }
 

@@ -91,7 +91,8 @@ private func digits(_ text: String) -> Substring {
     (1.25e-7, "1.25e-7"), (1e16, "10000000000000000.0"), (1e17, "1e17"), (1.5e300, "1.5e300"),
     (9_007_199_254_740_993, "9007199254740992.0"), (1e23, "1e23"), (.infinity, "null"),
     (.nan, "null"),
-    (12_345_678_901_234_567, "12345678901234568.0"), (1e22, "1e22"), (-2.5e-310, "-2.5e-310"),
+    (12_345_678_901_234_567, "12345678901234568.0"), (1e22, "1e22"),
+    (-Double.leastNonzeroMagnitude, "-5e-324"),
   ])
   func `forms`(value: Double, expected: String) {
     #expect(text(value) == expected)

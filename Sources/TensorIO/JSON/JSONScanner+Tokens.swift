@@ -227,32 +227,4 @@ extension JSONScanner {
     token.removeAll(keepingCapacity: true)
     try deliver(.number(JSONNumber(text: text, value: value)))
   }
-
-  /// Why the byte `found`, after the byte `before`, cannot stand in a number.
-  func numberFault(before: UInt8, found: UInt8) -> String {
-    if found == UInt8(ascii: "I") || found == UInt8(ascii: "N") {
-      return "NaN and Infinity are not JSON values"
-    }
-    if before == UInt8(ascii: "0"), found &- 48 <= 9 { return "a number has a leading zero" }
-    return "a digit is expected, not \(printable(found))"
-  }
-}
-
-@inline(__always)
-private func isPlain(_ byte: UInt8) -> Bool {
-  byte >= 0x20 && byte < 0x80 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
-}
-
-private func isNumberByte(_ byte: UInt8) -> Bool {
-  isNumberStart(byte) || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "+")
-    || byte | 0x20 == UInt8(ascii: "e")
-}
-
-private func hexadecimal(_ byte: UInt8) -> UInt32? {
-  switch byte {
-  case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(byte - UInt8(ascii: "0"))
-  case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt32(byte - UInt8(ascii: "a") + 10)
-  case UInt8(ascii: "A")...UInt8(ascii: "F"): UInt32(byte - UInt8(ascii: "A") + 10)
-  default: nil
-  }
 }

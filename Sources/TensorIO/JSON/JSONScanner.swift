@@ -274,34 +274,4 @@ public struct JSONScanner: Sendable {
     try charge(MemoryLayout<JSONObject.Member>.stride)
     frames[last].add(value)
   }
-
-  func unexpected(_ byte: UInt8, at offset: Int) -> JSONError {
-    let reason: String
-    switch position {
-    case .value, .firstElement:
-      reason =
-        byte == UInt8(ascii: "N") || byte == UInt8(ascii: "I")
-        ? "NaN and Infinity are not JSON values"
-        : "a value is expected, not \(printable(byte))"
-    case .afterValue:
-      switch frames.last?.kind {
-      case nil: reason = "nothing may follow the value, but \(printable(byte)) does"
-      case .object: reason = "a comma or } is expected, not \(printable(byte))"
-      case .numbers, .elements: reason = "a comma or ] is expected, not \(printable(byte))"
-      }
-    case .name, .firstName: reason = "a name in quotes is expected, not \(printable(byte))"
-    case .colon: reason = "a colon is expected, not \(printable(byte))"
-    case .literal:
-      reason = "\(literal.text) is expected, with another letter than \(printable(byte))"
-    case .string, .number: reason = "\(printable(byte)) cannot stand here"
-    }
-    return .syntax(reason: reason, offset: offset)
-  }
-}
-
-/// A byte as a user can read it.
-func printable(_ byte: UInt8) -> String {
-  if (0x21...0x7e).contains(byte) { return "'\(UnicodeScalar(byte))'" }
-  let hex = String(byte, radix: 16)
-  return "the byte 0x\(hex.count == 1 ? "0" : "")\(hex)"
 }

@@ -21,7 +21,7 @@ public struct JSONWriter: Sendable {
   }
 
   /// What has been written so far.
-  public private(set) var bytes: [UInt8] = []
+  public internal(set) var bytes: [UInt8] = []
   /// Whether a value is in front, in the same container.
   private var needsComma = false
 
@@ -131,118 +131,10 @@ public struct JSONWriter: Sendable {
     endArray()
   }
 
-  // MARK: Matrices
-
-  /// Writes a matrix of Doubles, of which those that are not finite become null.
-  ///
-  /// - Parameter values: At least `rows * columns` values, row by row.
-  /// - Complexity: O(entries).
-  public mutating func matrix(
-    _ values: UnsafeBufferPointer<Double>,
-    rows: Int,
-    columns: Int,
-    layout: Layout = .nested
-  ) {
-    precondition(values.count >= rows * columns)
-    lists(rows: rows, columns: columns, layout: layout) { index, text in
-      NumberText.write(values[index], to: text)
-    }
-  }
-
-  /// Writes a matrix of Floats, of which those that are not finite become null.
-  ///
-  /// - Parameter values: At least `rows * columns` values, row by row.
-  /// - Complexity: O(entries).
-  public mutating func matrix(
-    _ values: UnsafeBufferPointer<Float>,
-    rows: Int,
-    columns: Int,
-    layout: Layout = .nested
-  ) {
-    precondition(values.count >= rows * columns)
-    lists(rows: rows, columns: columns, layout: layout) { index, text in
-      NumberText.write(values[index], to: text)
-    }
-  }
-
-  /// Writes a mask as a matrix of 0 and 1.
-  ///
-  /// - Parameter packedRows: `BitPacking`'s packed rows.
-  /// - Complexity: O(entries), four at a time.
-  public mutating func mask(
-    packedRows: UnsafeRawBufferPointer,
-    rows: Int,
-    columns: Int,
-    layout: Layout = .nested
-  ) {
-    let rowBytes = BitPacking.rowByteCount(columns: columns)
-    precondition(packedRows.count >= rows * rowBytes)
-    beginArray()
-    bytes.reserveCapacity(bytes.count + rows * (2 * columns + 2) + 1)
-    // Text of one row: four entries with their commas are one word.
-    var line = [UInt8](repeating: 0, count: 16 * rowBytes)
-    for row in 0..<rows {
-      line.withUnsafeMutableBytes { line in
-        for index in 0..<rowBytes {
-          let bits = UInt64(packedRows[row * rowBytes + index])
-          line.storeBytes(
-            of: fourDigits(bits & 15).littleEndian,
-            toByteOffset: 16 * index,
-            as: UInt64.self
-          )
-          line.storeBytes(
-            of: fourDigits(bits >> 4).littleEndian,
-            toByteOffset: 16 * index + 8,
-            as: UInt64.self
-          )
-        }
-      }
-      if layout == .nested { beginArray() }
-      if columns > 0 {
-        separate()
-        bytes.append(contentsOf: line[..<(2 * columns - 1)])
-      }
-      if layout == .nested { endArray() }
-    }
-    endArray()
-  }
-
   // MARK: Parts
 
-  /// Writes the text of every entry; `write` returns the length of that of one.
-  @inline(__always)
-  private mutating func lists(
-    rows: Int,
-    columns: Int,
-    layout: Layout,
-    _ write: (Int, UnsafeMutablePointer<UInt8>) -> Int
-  ) {
-    beginArray()
-    for row in 0..<rows {
-      if layout == .nested { beginArray() }
-      // Text gathers here, so that the bytes grow once in 128 entries.
-      withUnsafeTemporaryAllocation(
-        of: UInt8.self,
-        capacity: 128 * (NumberText.maximumLength + 1)
-      ) { text in
-        guard let start = text.baseAddress else { return }
-        for first in stride(from: 0, to: columns, by: 128) {
-          separate()
-          var end = start
-          for column in first..<min(first + 128, columns) {
-            end += write(row * columns + column, end)
-            end.pointee = UInt8(ascii: ",")
-            end += 1
-          }
-          bytes.append(contentsOf: text[..<(end - start - 1)])
-        }
-      }
-      if layout == .nested { endArray() }
-    }
-    endArray()
-  }
-
-  private mutating func separate() {
+  /// Writes the comma between two values, or notes that the next value needs one.
+  mutating func separate() {
     if needsComma { bytes.append(UInt8(ascii: ",")) }
     needsComma = true
   }
@@ -281,11 +173,4 @@ public struct JSONWriter: Sendable {
     }
     bytes.append(UInt8(ascii: "\""))
   }
-}
-
-/// The text `a,b,c,d,` of four bits, as a little-endian word.
-@inline(__always)
-private func fourDigits(_ bits: UInt64) -> UInt64 {
-  let ones = bits & 1 | (bits & 2) << 15 | (bits & 4) << 30 | (bits & 8) << 45
-  return 0x2c30_2c30_2c30_2c30 | ones
 }

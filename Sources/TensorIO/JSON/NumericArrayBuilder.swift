@@ -279,24 +279,3 @@ struct NumericArrayBuilder {
     filled = 0
   }
 }
-
-@inline(__always)
-func isWhitespace(_ byte: UInt8) -> Bool {
-  byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09
-}
-
-@inline(__always)
-func isNumberStart(_ byte: UInt8) -> Bool {
-  byte &- 48 <= 9 || byte == UInt8(ascii: "-")
-}
-
-/// Whether the four bytes at `pointer` are those of a little-endian word.
-@inline(__always)
-private func isWord(
-  _ word: UInt32,
-  at pointer: UnsafePointer<UInt8>,
-  end: UnsafePointer<UInt8>
-) -> Bool {
-  end - pointer >= 4
-    && UInt32(littleEndian: UnsafeRawPointer(pointer).loadUnaligned(as: UInt32.self)) == word
-}

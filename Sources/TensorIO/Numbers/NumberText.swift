@@ -25,6 +25,15 @@ enum NumberText {
     return write(ShortestDecimal.of(value), to: text + sign) + sign
   }
 
+  /// Writes an integer and returns the length of its text.
+  @inline(__always)
+  static func write(_ value: Int64, to text: UnsafeMutablePointer<UInt8>) -> Int {
+    let sign = writeSign(value < 0 ? .minus : .plus, text)
+    let count = digitCount(value.magnitude)
+    writeDigits(value.magnitude, count, to: text + sign)
+    return count + sign
+  }
+
   /// Writes a decimal: plainly from 1e-5 to below 1e17, and else with an exponent.
   private static func write(_ decimal: Decimal, to text: UnsafeMutablePointer<UInt8>) -> Int {
     var digits = decimal.digits
