@@ -19,7 +19,7 @@ test: swift-test conformance
 # Numeric code is too slow in a debug build.
 swift-test:
 	Scripts/prepare test
-	$(SWIFT) test -c release -Xswiftc -enable-testing
+	$(SWIFT) test --scratch-path .build-tests -c release -Xswiftc -enable-testing
 
 conformance: build $(VENV)/.installed
 	$(VENV)/bin/python -m pytest -q Tests/Conformance
@@ -38,4 +38,4 @@ style:
 	Scripts/check-style
 
 clean:
-	rm -rf .build $(VENV)
+	rm -rf .build .build-tests $(VENV)
