@@ -45,22 +45,28 @@ INLINE f64x8 SET(to_double)(u64x8 v) {
 #endif
 }
 
+/* The keys of Philox's ten rounds, in pairs. */
+INLINE void SET(philox_keys)(uint64_t seed, uint64_t *keys) {
+  for (int round = 0; round < 10; round++) {
+    keys[2 * round] = (uint32_t)seed + (uint32_t)round * 0x9E3779B9u;
+    keys[2 * round + 1] = (uint32_t)(seed >> 32) + (uint32_t)round * 0xBB67AE85u;
+  }
+}
+
 /* Philox4x32-10: the two 64-bit halves of the block at (group, tensor_key). */
 INLINE void SET(philox)(
-  u64x8 group, uint64_t tensor_key, uint64_t seed, u64x8 *first, u64x8 *second) {
+  u64x8 group, uint64_t tensor_key, const uint64_t *keys, u64x8 *first, u64x8 *second) {
   /* 32-bit words in 64-bit lanes; what is above them is ignored until the end. */
   u64x8 c0 = group, c1 = group >> 32;
   u64x8 c2 = SET(splat)(tensor_key), c3 = SET(splat)(tensor_key >> 32);
-  uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+#pragma clang loop unroll(full)
   for (int round = 0; round < 10; round++) {
     u64x8 a = SET(multiply_low)(c0, SET(splat)(0xD2511F53));
     u64x8 b = SET(multiply_low)(c2, SET(splat)(0xCD9E8D57));
-    c0 = (b >> 32) ^ c1 ^ k0;
+    c0 = (b >> 32) ^ c1 ^ keys[2 * round];
     c1 = b;
-    c2 = (a >> 32) ^ c3 ^ k1;
+    c2 = (a >> 32) ^ c3 ^ keys[2 * round + 1];
     c3 = a;
-    k0 += 0x9E3779B9;
-    k1 += 0xBB67AE85;
   }
   *first = (c0 & LOW_HALF) | (c1 << 32);
   *second = (c2 & LOW_HALF) | (c3 << 32);
@@ -71,7 +77,7 @@ INLINE u64x8 SET(divide)(u64x8 v, u64x8 divisor, u64x8 reciprocal, u64x8 *remain
   u64x8 quotient = SET(multiply_high)(v, reciprocal);
   u64x8 rest = v - SET(multiply_small)(quotient, divisor);
   /* v is so small that the estimate is one short at most. */
-  u64x8 short_by_one = (u64x8)(rest >= divisor);
+  u64x8 short_by_one = (u64x8)((i64x8)rest >= (i64x8)divisor);
   *remainder = rest - (divisor & short_by_one);
   return quotient - short_by_one;
 }
@@ -79,8 +85,8 @@ INLINE u64x8 SET(divide)(u64x8 v, u64x8 divisor, u64x8 reciprocal, u64x8 *remain
 /* Eight groups. magnitudes: the bits of the absolute values, [entry][lane]. Returns 0 if an
  * estimate is too large; else sets the bits of the output. */
 INLINE int SET(block)(
-  const int n, const int m, const u32x8 *entries, u64x8 group, const gradients_stream *stream,
-  u32x8 *output, f64x8 *variance, f64x8 *squares, u64x8 *kept, u64x8 *zeros) {
+  const int n, const int m, const u32x8 *entries, u64x8 group, uint64_t tensor_key,
+  const uint64_t *keys, u32x8 *output, f64x8 *variance, f64x8 *squares, u64x8 *kept, u64x8 *zeros) {
   const int bits = 62 - (32 - __builtin_clz((unsigned)(m - 1 | 1)) - (m == 1));
   const u32x8 sign_bit = (u32x8){} + 0x80000000u;
   const u32x8 one = (u32x8){} + 1;
@@ -124,8 +130,8 @@ INLINE int SET(block)(
       longest = (u64x8)__builtin_elementwise_max((i64x8)scaled[i], (i64x8)longest);
     }
     if (saturated >= n - 1) break;
-    i64x8 fills = SET(multiply_small)(longest, draws) >= total;
-    if (n > 2) fills &= draws > 1;
+    i64x8 fills = (i64x8)SET(multiply_small)(longest, draws) >= (i64x8)total;
+    if (n > 2) fills &= (i64x8)draws > 1;
     fills &= SET(widen_mask)(is_drawn);
     if (!SET(any)(fills)) break;
     /* The first of the largest leaves the line. */
@@ -149,11 +155,15 @@ INLINE int SET(block)(
   i64x8 is_too_large = shared > 0x1.fffffep127;
   if (SET(any)(is_too_large & SET(widen_mask)(is_drawn))) return 0;
   u64x8 random, more;
-  SET(philox)(group, stream->tensor_key, stream->seed, &random, &more);
-  i64x8 surplus = 29 + 1023 - 126 - (i64x8)((u64x8)shared >> 52);
-  surplus = __builtin_elementwise_max(surplus, (i64x8){} + 29);
-  surplus = __builtin_elementwise_min(surplus, (i64x8){} + 52);
-  u64x8 discarded = (SET(splat)(1) << (u64x8)surplus) - 1;
+  SET(philox)(group, tensor_key, keys, &random, &more);
+  u64x8 discarded = SET(splat)((1 << 29) - 1);
+  if (SET(any)(shared < 0x1p-126)) {
+    /* Subnormal in float32, which has fewer bits for it. */
+    i64x8 surplus = 29 + 1023 - 126 - (i64x8)((u64x8)shared >> 52);
+    surplus = __builtin_elementwise_max(surplus, (i64x8){} + 29);
+    surplus = __builtin_elementwise_min(surplus, (i64x8){} + 52);
+    discarded = (SET(splat)(1) << (u64x8)surplus) - 1;
+  }
   u64x8 rounded = ((u64x8)shared + (more & discarded)) & ~discarded;
   const u32x8 shared_bits = (u32x8)__builtin_convertvector((f64x8)rounded, f32x8);
 
@@ -180,11 +190,11 @@ INLINE int SET(block)(
     u64x8 taken = n == 1 ? scaled[i] : SET(multiply_small)(scaled[i], draws);
     sum += magnitude * SET(to_double)(total - taken);
     end += scaled[i];
-    i64x8 hit = needle < end;
+    i64x8 hit = (i64x8)needle < (i64x8)end;
     needle += quotient & (u64x8)hit;
     if (n > 1) {
       remainder += quotient_rest & (u64x8)hit;
-      u64x8 carry = (u64x8)hit & (u64x8)(remainder >= draws);
+      u64x8 carry = (u64x8)hit & (u64x8)((i64x8)remainder >= (i64x8)draws);
       remainder -= draws & carry;
       needle -= carry;
     }
@@ -310,6 +320,8 @@ INLINE size_t SET(estimate)(
   memcpy(&squares, sums->squares, sizeof squares);
   u64x8 kept = SET(splat)(0), zeros = SET(splat)(0);
   u64x8 group = (u64x8){0, 1, 2, 3, 4, 5, 6, 7} * stream->group_stride + stream->first_group;
+  uint64_t keys[20];
+  SET(philox_keys)(stream->seed, keys);
   size_t done = 0;
   for (; done < blocks; done++) {
     u32x8 memory[GRADIENTS_MAXIMUM_M], entries[GRADIENTS_MAXIMUM_M], output[GRADIENTS_MAXIMUM_M];
@@ -322,7 +334,8 @@ INLINE size_t SET(estimate)(
       }
     }
     if (!SET(block)(
-          n, m, entries, group, stream, output, &variance, &squares, &kept, &zeros)) {
+          n, m, entries, group, stream->tensor_key, keys, output, &variance, &squares, &kept,
+          &zeros)) {
       break;
     }
     if (is_row) {

@@ -51,31 +51,37 @@ public struct StochasticPruning: Sendable {
         into: elements,
         firstRow: firstRow
       )
-      var partial = StripSums()
       let firstIndex = UInt64((firstRow + row) * columns)
       var block = Philox.Block(low: 0, high: 0)
+      var kept = 0
+      var zeros = 0
+      var variance = 0.0
+      var squares = 0.0
+      let rowValues = values + row * columns
+      let rowMask = mask + row * maskByteCount
       for column in 0..<columns {
         let index = firstIndex + UInt64(column)
         if column == 0 || index & 1 == 0 { block = stream.bits(group: index >> 1) }
-        let bits = index & 1 == 0 ? block.low : block.high
-        let (value, probability) = prune(elements[column], bits: bits)
+        let magnitude = abs(elements[column])
+        let (value, probability) = prune(
+          elements[column],
+          bits: index & 1 == 0 ? block.low : block.high
+        )
         guard value.isFinite else { throw .overflow(row: firstRow + row, column: column) }
         let isKept = probability == 1 || value != 0
-        values[row * columns + column] = value
-        probabilities?[row * columns + column] = probability
-        mask[row * maskByteCount + column / 8] |= (isKept ? 1 : 0) << UInt8(column % 8)
-        let magnitude = abs(elements[column])
-        var outcome = GroupOutcome()
-        outcome.kept = isKept ? 1 : 0
-        outcome.variance = max(0, magnitude * (Double(threshold) - magnitude))
-        partial.add(
-          column,
-          outcome,
-          squares: magnitude * magnitude,
-          zeros: magnitude == 0 ? 1 : 0
-        )
+        rowValues[column] = value
+        rowMask[column / 8] |= (isKept ? 1 : 0) << UInt8(truncatingIfNeeded: column % 8)
+        if let probabilities { probabilities[row * columns + column] = probability }
+        kept += isKept ? 1 : 0
+        zeros += magnitude == 0 ? 1 : 0
+        variance += max(0, magnitude * (Double(threshold) - magnitude))
+        squares += magnitude * magnitude
       }
-      partial.add(to: &sums, count: columns)
+      sums.kept += kept
+      sums.zeros += zeros
+      sums.count += columns
+      sums.exactVariance.add(variance)
+      sums.exactSumOfSquares.add(squares)
     }
     return sums
   }

@@ -16,7 +16,7 @@ func roundStochastically(_ value: Double, bits: UInt64) -> Float {
   let surplus = 29 + max(0, 1023 - 126 - field)
   guard surplus <= 52 else {
     // Below the smallest subnormal, 2^-149: all or nothing, in units of 2^-64.
-    return Double(bits) * 0x1p-64 < value * 0x1p149 ? Float.leastNonzeroMagnitude : 0
+    return bits < UInt64(value * 0x1p149 * 0x1p64) ? Float.leastNonzeroMagnitude : 0
   }
   // A carry out of the discarded bits happens with exactly the probability that they spell, and
   // it may run on into the exponent, where it belongs.
