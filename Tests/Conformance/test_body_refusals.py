@@ -65,7 +65,8 @@ def test_queries_that_cannot_be_decoded(service, query):
     '{"n":"\\ud800"}', '{"n":"a\nb"}', '{"weights":[[1 2]]}', '{"weights":[[1,,2]]}',
     '{"weights":[[1,2],]}', '{"weights":[1,2]]}', '// c\n{}', '{"n":1/**/}'])
 def test_broken_json(service, text):
-    expect_problem(service.json("/v1/masks", text), 400, None, "JSON")
+    reply = service.json("/v1/masks", text, {"Content-Type": "application/json"})
+    expect_problem(reply, 400, None, "JSON")
 
 
 @pytest.mark.parametrize("body", [b'{"n":"\xff"}', b'{"\xc3\x28":1}', b'{"n":"\xed\xa0\x80"}',
