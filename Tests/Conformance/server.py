@@ -23,9 +23,14 @@ class Server:
     """A process of the service on a free port of the loopback interface."""
 
     def __init__(self, *arguments):
+        self._arguments = arguments
+        self.start()
+
+    def start(self):
+        """Starts the process; a second call starts another one, after the first has ended."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("NMMASK_")}
         self.process = subprocess.Popen(
-            [binary(), "serve", "--port", "0", *arguments],
+            [binary(), "serve", "--port", "0", *self._arguments],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
             env=environment)
         self.log = []

@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Methods, paths, limits and faults of HTTP itself."""
+
+import gzip
+import itertools
+import json
+import time
+import zlib
+
+import numpy as np
+import pytest
+
+from description import METHODS
+from server import Server, parse_head, read_all, read_reply
+from service import Service, expect_problem, npy_bytes
+
+BODY = json.dumps({"n": 1, "m": 2, "weights": [[1, 2], [3, 4]]}).encode()
+
+
+# MARK: Paths and methods
+
+@pytest.mark.parametrize("path", [
+    "/nothing", "/v1", "/v1/", "/v1/masks/", "/V1/masks", "/v1/masks/validate/x", "//v1/masks",
+    "/v1/../v1/masks/x", "/v1%2Fmasks", "/healthz/", "/.git/config", "/%00", "/ä", "/v1/masks;a=b"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_paths_that_are_not_there(service, path, method):
+    reply = service.send(method, path, BODY if method == "POST" else None)
+    assert reply.status in (404, 400)
+    assert reply.fields["content-type"] == "application/problem+json"
+
+
+def test_every_other_method(service, description):
+    for path, _, _ in list(description.operations()):
+        for method in METHODS - {"options", "head", "trace"}:
+            if method not in description.document["paths"][path]:
+                problem = expect_problem(service.send(method.upper(), path), 405)
+                assert path in problem["detail"]
+
+
+@pytest.mark.parametrize("method", ["TRACE", "PROPFIND", "BREW", "post", "Get"])
+def test_strange_methods(server, method):
+    with server.connect() as connection:
+        connection.sendall(f"{method} /v1/masks HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        status, fields, body = read_reply(connection)
+        assert status == 405 and "POST" in fields["allow"]
+        assert json.loads(body)["status"] == 405
+
+
+def test_head_and_options(service, description):
+    for path, method, _ in list(description.operations()):
+        allow = service.send("OPTIONS", path).fields["allow"]
+        assert method.upper() in allow and "OPTIONS" in allow
+        if method == "get" and path not in ("/v1/diversity", "/metrics"):
+            head, get = service.send("HEAD", path), service.get(path)
+            assert head.status == get.status == 200 and head.body == b""
+            assert head.fields["content-length"] == str(len(get.body))
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/openapi.yaml", "/metrics"])
+def test_queries_where_there_are_no_parameters(service, path):
+    expect_problem(service.get(f"{path}?a=1"), 400, "/a")
+
+
+def test_metrics_count(service):
+    def count():
+        text = service.get("/metrics").body.decode()
+        return sum(
+            float(line.rsplit(" ", 1)[1]) for line in text.splitlines()
+            if line.startswith("http_server_request_duration_seconds_count")
+            and 'route="/healthz"' in line)
+
+    before = count()
+    for _ in range(3):
+        service.get("/healthz")
+    assert count() - before == 3
+
+
+# MARK: Limits
+
+@pytest.mark.parametrize("size", [4097, 100_000])
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("content_type", ["application/json", None])
+def test_json_above_the_limit(small_service, size, chunked, content_type):
+    body = BODY + b" " * (size - len(BODY))
+    reply = small_service.send(
+        "POST", "/v1/masks", iter([body]) if chunked else body, {"Content-Type": content_type})
+    expect_problem(reply, 413, None, "limit")
+
+
+def test_bodies_at_the_limit(small_service):
+    body = BODY + b" " * (4096 - len(BODY))
+    assert small_service.send("POST", "/v1/masks", body).status == 200
+    target = "/v1/masks?n=2&m=4&rows=256&columns=256&dtype=I8"
+    assert small_service.send("POST", target, bytes(65536)).status == 200
+
+
+@pytest.mark.parametrize("path, query", [
+    ("/v1/masks", "n=1&m=1"), ("/v1/masks/validate", "n=1&m=1"), ("/v1/gradients", "n=1&m=1")])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_binary_above_the_limit(small_service, path, query, chunked):
+    body = bytes(70_000)
+    target = f"{path}?{query}&rows=70&columns=1000&dtype=I8"
+    expect_problem(small_service.send("POST", target, iter([body]) if chunked else body), 413)
+
+
+@pytest.mark.parametrize("expects", [False, True])
+def test_announced_length_above_the_limit_is_refused_unread(small_server, expects):
+    """Not a byte of the body is sent; with Expect, none is asked for either."""
+    with small_server.connect(timeout=5) as connection:
+        connection.sendall(
+            b"POST /v1/masks HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000\r\n"
+            + (b"Expect: 100-continue\r\n" if expects else b"") + b"\r\n")
+        status, _, body = read_reply(connection)
+        assert status == 413 and json.loads(body)["status"] == 413
+        assert small_server.cpu_seconds < 30
+
+
+def test_expect_continue_within_the_limit(server):
+    with server.connect(timeout=5) as connection:
+        connection.sendall(
+            b"POST /v1/masks HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+            b"Content-Length: %d\r\n\r\n" % len(BODY))
+        assert connection.recv(1000).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(BODY)
+        assert read_reply(connection)[0] == 200
+
+
+def test_endless_chunked_body_is_cut(small_server):
+    with small_server.connect(timeout=20) as connection:
+        connection.sendall(
+            b"POST /v1/masks HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        piece = b"1000\r\n" + b" " * 4096 + b"\r\n"
+        sent = 0
+        try:
+            for _ in range(20_000):
+                connection.sendall(piece)
+                sent += 4096
+        except OSError:
+            pass
+        assert sent < 70_000_000, "80 MB were taken where 4 KiB are allowed"
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/openapi.yaml", "/metrics",
+                                  "/v1/diversity", "/v1/masks", "/v1/masks/validate", "/v1/gradients"])
+@pytest.mark.parametrize("field, status", [
+    ("X-Filler: " + "a" * 33_000, 431), ("Expect: 200-ok", 417), ("Transfer-Encoding: gzip", 501),
+    ("Content-Length: 99999999999999999999", 413), ("Content-Length: x", 400)])
+def test_faults_of_the_header(server, description, path, field, status):
+    method = "GET" if "get" in description.document["paths"][path] else "POST"
+    with server.connect() as connection:
+        connection.sendall(f"{method} {path} HTTP/1.1\r\nHost: x\r\n{field}\r\n\r\n".encode())
+        found, fields, body = read_reply(connection)
+    assert found == status, body
+    assert json.loads(body)["status"] == status
+    description.check(method, path, "", None, found, fields, body)
+
+
+# MARK: Compression
+
+@pytest.mark.parametrize("encoding, body", [("gzip", gzip.compress(BODY)), ("identity", BODY)])
+def test_content_encoding(service, encoding, body):
+    reply = service.send("POST", "/v1/masks", body, {"Content-Encoding": encoding})
+    assert reply.status == 200 and reply.json["kept"] == 2
+
+
+@pytest.mark.parametrize("path", ["/v1/masks", "/v1/masks/validate", "/v1/gradients"])
+@pytest.mark.parametrize("encoding", ["br", "deflate", "gzip, gzip", "compress"])
+def test_other_content_encodings(service, path, encoding):
+    expect_problem(service.send("POST", path, BODY, {"Content-Encoding": encoding}), 415)
+
+
+@pytest.mark.parametrize("body", [
+    gzip.compress(BODY)[:-9], zlib.compress(BODY), BODY, gzip.compress(BODY) + b"x", b"\x1f\x8b"])
+def test_broken_gzip(service, body):
+    expect_problem(service.send("POST", "/v1/masks", body, {"Content-Encoding": "gzip"}), 400)
+
+
+def test_gzip_that_expands_beyond_the_limit(small_service, small_server):
+    before = small_server.resident_bytes
+    body = gzip.compress(BODY + b" " * (64 << 20), 9)
+    assert len(body) < 70_000
+    expect_problem(small_service.send("POST", "/v1/masks", body, {"Content-Encoding": "gzip"}), 413)
+    assert small_server.resident_bytes - before < 32 << 20
+
+
+# MARK: Who and when
+
+def test_tokens(description, tmp_path):
+    (tmp_path / "tokens").write_text("# of the tests\nsecret-1\nsecret-2\n")
+    server = Server("--token-file", str(tmp_path / "tokens"))
+    try:
+        service = Service(server, description)
+        for path, method, _ in list(description.operations()):
+            body = BODY if method == "post" else None
+            open_to_all = path in ("/healthz", "/readyz")
+            for field in (None, "Bearer secret-3", "Basic secret-1", "Bearer", "Bearer secret-"):
+                reply = service.send(method.upper(), path, body, {"Authorization": field})
+                assert reply.status == (200 if open_to_all else 401), path
+            for field in ("Bearer secret-1", "bearer secret-2"):
+                headers = {"Authorization": field}
+                assert service.send(method.upper(), path, body, headers).status != 401
+        assert service.get("/nothing").status == 404
+    finally:
+        assert server.stop() == 0
+
+
+def test_deadlines(description):
+    """A header or a body that does not come is answered with 408, on every path."""
+    server = Server("--header-timeout", "1", "--body-timeout", "1")
+    try:
+        open_connections = []
+        for path, method, _ in list(description.operations()):
+            connection = server.connect(timeout=10)
+            connection.sendall(
+                f"{method.upper()} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab".encode())
+            open_connections.append((path, method, connection))
+        idle = server.connect(timeout=10)
+        idle.sendall(b"POST /v1/masks HT")
+        for path, method, connection in open_connections:
+            head, body = read_all(connection).split(b"\r\n\r\n", 1)
+            status, fields = parse_head(head)
+            assert status in (408, 422), (path, status)
+            if status == 408:
+                description.check(method.upper(), path, "", None, status, fields, body)
+            connection.close()
+        assert b" 408 " in read_all(idle)
+        idle.close()
+    finally:
+        assert server.stop() == 0
+
+
+def test_busy(description):
+    """More requests than may be at work are told to come back."""
+    server = Server("--max-requests", "1")
+    try:
+        service = Service(server, description)
+        with server.connect() as held:
+            held.sendall(b"POST /v1/masks HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+            deadline = time.monotonic() + 10
+            for path in itertools.cycle(["/v1/masks", "/v1/masks/validate", "/v1/gradients"]):
+                reply = service.send("POST", path, BODY)
+                if reply.status == 503 and path == "/v1/gradients":
+                    break
+                assert time.monotonic() < deadline
+            assert service.send("POST", "/v1/masks", BODY).status == 503
+            assert service.send("POST", "/v1/masks/validate", BODY).status == 503
+            assert service.get("/healthz").status == 200
+        deadline = time.monotonic() + 10
+        while service.send("POST", "/v1/masks", BODY).status == 503:
+            assert time.monotonic() < deadline
+    finally:
+        assert server.stop() == 0
+
+
+def test_memory_is_limited(description):
+    server = Server("--max-memory", "1MiB")
+    try:
+        service = Service(server, description)
+        target = "/v1/masks?n=2&m=4&rows=4096&columns=4096&dtype=I8"
+        with server.connect() as connection:
+            connection.sendall(
+                f"POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {4096 * 4096}\r\n"
+                "Expect: 100-continue\r\n\r\n".encode())
+            status, fields, body = read_reply(connection)
+        assert status == 413, body
+        assert service.get("/healthz").status == 200
+    finally:
+        assert server.stop() == 0
+
+
+def test_time_limit(service):
+    """A solve that is too slow for its time is refused before it, or cut."""
+    matrix = np.random.default_rng(2).standard_normal((512, 512))
+    slow = service.npy("/v1/masks", matrix, n=8, m=16, method="min_cost_flow", timeout_ms=20)
+    expect_problem(slow, 422, "/method", "min_cost_flow")
+    # Quick by the estimate, which holds for magnitudes without ties, and cut.
+    reply = service.npy(
+        "/v1/masks", np.ones((2048, 2048), "i1"), n=2, m=4, method="greedy", timeout_ms=1)
+    expect_problem(reply, 504)
+    assert service.npy("/v1/masks", matrix, n=8, m=16, timeout_ms=60_000).status == 200
+
+
+def test_stopping_is_graceful(description):
+    """A request under way is finished; the readiness says no meanwhile, where it can be asked."""
+    server = Server("--timeout", "20")
+    service = Service(server, description)
+    assert service.get("/readyz").status == 200  # This connection stays open.
+    with server.connect() as connection:
+        connection.sendall(
+            b"POST /v1/masks HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(BODY))
+        time.sleep(0.2)
+        server.process.terminate()
+        time.sleep(0.3)
+        reply = service.get("/readyz")
+        assert reply.status == 503 and reply.fields["retry-after"] == "1"
+        connection.sendall(BODY)
+        assert read_reply(connection)[0] == 200
+    assert server.stop() == 0
+
+
+def test_npy_body_of_a_megabyte_by_curl_expectation(service, layer):
+    """As curl sends it: with an expectation."""
+    headers = {"Expect": "100-continue"}
+    reply = service.send("POST", "/v1/masks?n=2&m=4", npy_bytes(layer), headers)
+    assert reply.status == 200
