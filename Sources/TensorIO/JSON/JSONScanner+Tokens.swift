@@ -205,26 +205,24 @@ extension JSONScanner {
       let outcome = readNumber(&cursor, end: first + text.count, isWhole: true, into: &value)
       return (outcome, cursor - first)
     }
-    let isComplete = outcome == .complete && length == token.count
-    if token.count > limits.numberLength && (isComplete || length >= token.count) {
+    if outcome == .complete && length <= limits.numberLength {
+      let text = String(decoding: token[..<length], as: UTF8.self)
+      let following = token[length...].first
+      token.removeAll(keepingCapacity: true)
+      try deliver(.number(JSONNumber(text: text, value: value)))
+      // A sign or a point that begins nothing may be left.
+      if let following { throw unexpected(following, at: tokenOffset + length) }
+      return
+    }
+    guard outcome != .complete, length <= limits.numberLength else {
       throw .numberTooLong(limit: limits.numberLength, offset: tokenOffset)
     }
-    if !isComplete {
-      let found = length < token.count ? token[length] : byte
-      guard let found else { throw .unexpectedEnd(offset: offset) }
-      if outcome == .complete {
-        // A number has ended and another sign or point follows it.
-        position = .afterValue
-        throw unexpected(found, at: tokenOffset + length)
-      }
-      let before = length > 0 ? token[length - 1] : 0
-      throw .syntax(
-        reason: numberFault(before: before, found: found),
-        offset: tokenOffset + length
-      )
+    guard let found = length < token.count ? token[length] : byte else {
+      throw .unexpectedEnd(offset: offset)
     }
-    let text = String(decoding: token, as: UTF8.self)
-    token.removeAll(keepingCapacity: true)
-    try deliver(.number(JSONNumber(text: text, value: value)))
+    throw .syntax(
+      reason: numberFault(before: length > 0 ? token[length - 1] : 0, found: found),
+      offset: tokenOffset + length
+    )
   }
 }

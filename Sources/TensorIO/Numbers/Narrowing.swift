@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A binary interchange format narrower than Double, for conversion by integer arithmetic alone.
+/// A binary interchange format of 16 bits, for conversion from Double by integer arithmetic.
 ///
-/// In Swift and not by hardware so that all machines agree; the standard library's `Float16` and
-/// `Float` are its test oracle.
+/// By hand because there is no such conversion for bfloat16, that of `Float16` is a library call on
+/// many machines, and to go by way of Float would round twice.
 struct FloatFormat {
   let exponentBits: Int
   let mantissaBits: Int
 
-  static let float32 = FloatFormat(exponentBits: 8, mantissaBits: 23)
   static let float16 = FloatFormat(exponentBits: 5, mantissaBits: 10)
   static let bfloat16 = FloatFormat(exponentBits: 8, mantissaBits: 7)
 
