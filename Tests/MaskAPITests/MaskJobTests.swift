@@ -73,6 +73,21 @@ struct MaskJobTests {
     }
   }
 
+  @Test("A job may be given up at any point")
+  func abandoned() throws {
+    let layout = try layout(.transposable, 1024, 1024)
+    let weights = WeightKind.uniform.matrix(rows: 1024, columns: 1024, seed: 1)
+    let pool = SolverPool(threadCount: 2)
+    defer { pool.stop() }
+    for count in [0, 1, 1000, 262_144, 262_145, 3_000_000] {
+      let job = MaskJob(layout: layout, dataType: .float32, pool: pool) { false }
+      try weights.withUnsafeBytes {
+        try job.append(UnsafeRawBufferPointer(rebasing: $0.prefix(count)))
+      }
+      job.cancel()
+    }
+  }
+
   @Test("A cancelled job ends, whole or in pieces")
   func cancellation() throws {
     let layout = try layout(.transposable, 2048, 1024)

@@ -84,7 +84,10 @@ final class MaskJob: @unchecked Sendable {
     mask.initialize(repeating: 0, count: byteCount)
     state = Mutex(State(outcomes: [MaskOutcome?](repeating: nil, count: layout.bandCount)))
     slotCount = Self.slotCount(pool)
-    slots = DispatchSemaphore(value: slotCount)
+    // Not made with its first value: a semaphore that is destroyed below that ends the process,
+    // and a job can be given up while a band is being filled.
+    slots = DispatchSemaphore(value: 0)
+    for _ in 0..<slotCount { slots.signal() }
   }
 
   deinit {
@@ -236,7 +239,6 @@ final class MaskJob: @unchecked Sendable {
   /// skipped then, and a matrix in memory must outlive those that have.
   private func collect() throws(Failure) -> Solution {
     for _ in 0..<slotCount { acquireSlot() }
-    // A semaphore must not be destroyed below its first value.
     for _ in 0..<slotCount { slots.signal() }
     if isTimedOut { throw .timedOut(limit: timeout) }
     if isCancelled.load(ordering: .relaxed) { throw .cancelled }
