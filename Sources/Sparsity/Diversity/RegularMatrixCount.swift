@@ -13,8 +13,8 @@ import BigInt
 /// nothing. That leaves about C(m + n, n) / (n + 1) terms (1 of them at n = 1, 80,000 at 8:16),
 /// which are summed modulo enough primes and put together by the Chinese remainder theorem.
 ///
-/// Source: the extraction by evaluation is the technique of B. D. McKay, "Applications of a
-/// technique for labelled enumeration", Congr. Numer. 40 (1983) 207-221; the roots of 1 are ours.
+/// Source: extraction by evaluation at roots of 1 is the technique of B. D. McKay, "Applications of
+/// a technique for labelled enumeration", Congr. Numer. 40 (1983) 207-221.
 struct RegularMatrixCount {
   let m: Int
   /// The line sum, at most m / 2: zeros and ones trade places.

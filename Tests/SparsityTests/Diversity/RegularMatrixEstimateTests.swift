@@ -29,6 +29,32 @@ import Testing
     }
   }
 
+  /// Counts that take the exact method a minute.
+  @Test(arguments: [
+    (
+      11, 22,
+      "73598361490497320315061303329860141625489297388873097402577973995078"
+        + "475595177219907273524251166598220695445665280"
+    ),
+    (
+      8, 32,
+      "45144549199145962339808087626323918207716833956175351612835617938902"
+        + "86742530255981740513912577815747528898020130451489176093301009637099"
+        + "37579712919402906194724901739122106559170063892914835760734375000"
+    ),
+    (
+      12, 24,
+      "41166741168628144936713296088571382312319541605035039202139739426526"
+        + "71013055331648718115379871862343477247079104674049753745796074723000" + "0"
+    ),
+  ])
+  func largerCounts(n: Int, m: Int, digits: String) throws {
+    let exact = try #require(BigUInt(digits, radix: 10))
+    let estimate = try Diversity.tile(Pattern(n: n, m: m))
+    let error = abs(estimate.log2 - exact.log2) * log(2)
+    #expect(!estimate.isExact && error <= estimate.relativeError, "off by \(error)")
+  }
+
   @Test func tilesChooseTheExactCountWhereItIsQuick() throws {
     for (n, m, isExact) in [
       (8, 16, true), (10, 20, true), (6, 32, true), (26, 32, true), (4, 64, true),
