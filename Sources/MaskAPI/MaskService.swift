@@ -15,6 +15,7 @@ public final class MaskService: RequestHandler {
   let admission: Admission
   let metrics = Metrics()
   let diversities = DiversityCache()
+  let inferenceStatistics = InferenceStatistics()
   private let crossOrigin: CrossOrigin
   private let accessLog: AccessLog
   private let router = Router()

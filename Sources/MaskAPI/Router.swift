@@ -5,7 +5,7 @@ import MicroHTTP
 
 /// One resource of the service.
 protocol Route: Sendable {
-  /// The path, as sent.
+  /// The path, as sent, or the template of a family of paths.
   var path: String { get }
   var methods: [HTTPRequest.Method] { get }
   /// Whether the route is closed to clients without a token, where there are tokens.
@@ -29,22 +29,27 @@ struct Router: Sendable {
   }
 
   private let routes: [String: any Route]
+  private let families: [(template: PathTemplate, route: any Route)]
 
   init(_ routes: [any Route] = Router.all) {
-    self.routes = Dictionary(uniqueKeysWithValues: routes.map { ($0.path, $0) })
+    let isFamily = { (route: any Route) in PathTemplate.isTemplate(route.path) }
+    families = routes.filter(isFamily).map { (PathTemplate($0.path), $0) }
+    self.routes = Dictionary(
+      uniqueKeysWithValues: routes.filter { !isFamily($0) }.map { ($0.path, $0) })
   }
 
   /// Every resource there is.
   static let all: [any Route] = [
     MasksRoute(), ValidationRoute(), GradientsRoute(), DiversityRoute(),
     HealthRoute(), ReadinessRoute(), MetricsRoute(), DescriptionRoute(), StartPageRoute(),
-  ]
+  ] + inference
 
   /// The route of a request.
   ///
   /// - Throws: 404 for a path that is not there, 405 for a method that it does not have.
   func route(_ request: Request) throws(Problem) -> Match {
-    guard let route = routes[request.path] else {
+    let family = { families.first { $0.template.values(of: request.path) != nil }?.route }
+    guard let route = routes[request.path] ?? family() else {
       throw Problem(.notFound, "There is nothing at '\(request.path)'; see /openapi.yaml.")
     }
     let isAllowed =

@@ -192,7 +192,7 @@ final class MatrixBody: BodyConsumer {
     }
   }
 
-  private static func rawHeader(
+  static func rawHeader(
     _ parameters: ParameterSet,
     _ field: String
   ) throws(Problem) -> MatrixHeader {
@@ -219,7 +219,7 @@ final class MatrixBody: BodyConsumer {
     Problem(.unsupportedMediaType, "The body is in no form that is read here. " + forms)
   }
 
-  private static func tooLarge(_ limit: Int) -> Problem {
+  static func tooLarge(_ limit: Int) -> Problem {
     Problem(.contentTooLarge, "The body is larger than the limit of \(limit) bytes.")
   }
 }

@@ -86,10 +86,6 @@ private final class MaskHandler: MatrixHandler {
     let layout = try Problem.rethrow { () throws(SpecificationError) in
       try MaskLayout(parameters.specification, rows: rows, columns: columns)
     }
-    let limit = parameters.timeout ?? context.service.configuration.solveTimeout
-    let timeout = min(limit, context.service.configuration.solveTimeout)
-    try SolveEstimate(layout, threads: context.service.configuration.threads)
-      .check(against: timeout)
     let entries = rows * columns
     let replySize =
       switch (form, encoding) {
@@ -98,12 +94,7 @@ private final class MaskHandler: MatrixHandler {
       case (.json, .bits): entries / 6
       case (.json, .array): 2 * entries
       }
-    let pool = context.service.pool
-    try context.record.reserve(MaskJob.memory(layout, dataType, pool: pool) + replySize)
-    let connection = context.connection
-    return MaskJob(layout: layout, dataType: dataType, pool: pool, timeout: timeout) {
-      connection.isClientGone
-    }
+    return try context.makeMaskJob(layout, dataType, parameters, replySize: replySize)
   }
 
   private func reply(
@@ -111,18 +102,7 @@ private final class MaskHandler: MatrixHandler {
     _ job: MaskJob,
     encoding: MaskEncoding
   ) throws(Problem) -> Response {
-    var work = RequestRecord.Work(
-      specification: job.layout.specification, rows: job.layout.rows, columns: job.layout.columns,
-      busy: job.busyTime, waited: job.waited)
-    defer { context.record.record(work) }
-    let solution: Solution
-    do throws(MaskJob.Failure) {
-      solution = try result.get()
-    } catch {
-      throw Problem(error, field: field)
-    }
-    work.isCertificateBroken =
-      job.layout.specification.method == .exact && solution.certificate?.isOptimal != true
+    let solution = try context.solution(of: job, result, field: field)
     let diversity = context.service.diversities.diversity(of: solution.layout)
     var response = MaskReply(solution: solution, diversity: diversity).response(form, encoding)
     let total = ContinuousClock.now - context.record.start

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import HTTPTypes
+import MicroHTTP
+import Sparsity
+
+extension RequestContext {
+  /// Makes the job of a mask, within the request's time and memory.
+  ///
+  /// - Parameter replySize: what the reply will take, in bytes.
+  /// - Throws: 422 where the job would take too long, 413 or 503 where memory is short.
+  func makeMaskJob(
+    _ layout: MaskLayout,
+    _ dataType: DataType,
+    _ parameters: MaskParameters,
+    replySize: Int
+  ) throws(Problem) -> MaskJob {
+    let configuration = service.configuration
+    let timeout = min(
+      parameters.timeout ?? configuration.solveTimeout,
+      configuration.solveTimeout
+    )
+    try SolveEstimate(layout, threads: configuration.threads).check(against: timeout)
+    try record.reserve(MaskJob.memory(layout, dataType, pool: service.pool) + replySize)
+    let connection = connection
+    return MaskJob(layout: layout, dataType: dataType, pool: service.pool, timeout: timeout) {
+      connection.isClientGone
+    }
+  }
+
+  /// Takes the result of a job, and notes for logs and metrics what it was.
+  ///
+  /// - Parameter field: the name of the matrix in the request.
+  /// - Throws: why there is no mask.
+  func solution(
+    of job: MaskJob,
+    _ result: Result<Solution, MaskJob.Failure>,
+    field: String
+  ) throws(Problem) -> Solution {
+    var work = RequestRecord.Work(
+      specification: job.layout.specification,
+      rows: job.layout.rows,
+      columns: job.layout.columns,
+      busy: job.busyTime,
+      waited: job.waited
+    )
+    defer { record.record(work) }
+    let solution: Solution
+    do throws(MaskJob.Failure) {
+      solution = try result.get()
+    } catch {
+      throw Problem(error, field: field)
+    }
+    work.isCertificateBroken =
+      job.layout.specification.method == .exact && solution.certificate?.isOptimal != true
+    return solution
+  }
+}
