@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Order statistics of 2, 4, 8, 16 or 32 vectors, lane by lane, without a branch.
+ *
+ * Only the n-th and (n + 1)-th largest are wanted, and only their mean: the two may come in
+ * either order. Both halves are sorted; of their union the k-th largest is the maximum over
+ * i + j = k of min(a_i, b_j) (a_0 = b_0 = infinity). For even n the odd-even merge of Batcher
+ * ends by exchanging the n-th with the (n + 1)-th, which the mean does not need, so that each of
+ * the two is an order statistic of half the values. What no result needs, the compiler drops.
+ *
+ * Sorting networks of 8 and 16: Knuth, The Art of Computer Programming 3, 5.3.4 (16: Green).
+ */
+
+
+#define CE(a, b)                                   \
+  do {                                             \
+    const vu big = __builtin_elementwise_max(x[a], x[b]); \
+    x[b] = __builtin_elementwise_min(x[a], x[b]);  \
+    x[a] = big;                                    \
+  } while (0)
+
+/* Sorts x[0 ..< count], largest first. */
+NMK_INLINE void sort_vectors(vu *x, int count) {
+  switch (count) {
+  case 2:
+    CE(0, 1);
+    break;
+  case 4:
+    CE(0, 1); CE(2, 3); CE(0, 2); CE(1, 3); CE(1, 2);
+    break;
+  case 8:
+    CE(0, 2); CE(1, 3); CE(4, 6); CE(5, 7);
+    CE(0, 4); CE(1, 5); CE(2, 6); CE(3, 7);
+    CE(0, 1); CE(2, 3); CE(4, 5); CE(6, 7);
+    CE(2, 4); CE(3, 5); CE(1, 4); CE(3, 6);
+    CE(1, 2); CE(3, 4); CE(5, 6);
+    break;
+  case 16:
+    CE(0, 13); CE(1, 12); CE(2, 15); CE(3, 14); CE(4, 8); CE(5, 6); CE(7, 11); CE(9, 10);
+    CE(0, 5); CE(1, 7); CE(2, 9); CE(3, 4); CE(6, 13); CE(8, 14); CE(10, 15); CE(11, 12);
+    CE(0, 1); CE(2, 3); CE(4, 5); CE(6, 8); CE(7, 9); CE(10, 11); CE(12, 13); CE(14, 15);
+    CE(0, 2); CE(1, 3); CE(4, 10); CE(5, 11); CE(6, 7); CE(8, 9); CE(12, 14); CE(13, 15);
+    CE(1, 2); CE(3, 12); CE(4, 6); CE(5, 7); CE(8, 10); CE(9, 11); CE(13, 14);
+    CE(1, 4); CE(2, 6); CE(5, 8); CE(7, 10); CE(9, 13); CE(11, 14);
+    CE(2, 4); CE(3, 6); CE(9, 12); CE(11, 13);
+    CE(3, 5); CE(6, 8); CE(7, 9); CE(10, 12);
+    CE(3, 4); CE(5, 6); CE(7, 8); CE(9, 10); CE(11, 12);
+    CE(6, 7); CE(8, 9);
+    break;
+  default:
+    break;
+  }
+}
+
+/* The k-th largest of a[0], a[stride] ... and b[0], b[stride] ..., `count` sorted values each. */
+NMK_INLINE vu order_statistic(const vu *a, const vu *b, int stride, int count, int k) {
+  const int first = k > count ? k - count : 0, last = k < count ? k : count;
+  vu best = {0};
+#pragma clang loop unroll(full)
+  for (int i = first; i <= last; i++) {
+    vu least;
+    if (i == 0) {
+      least = b[(k - 1) * stride];
+    } else if (i == k) {
+      least = a[(k - 1) * stride];
+    } else {
+      least = __builtin_elementwise_min(a[(i - 1) * stride], b[(k - i - 1) * stride]);
+    }
+    best = i == first ? least : __builtin_elementwise_max(best, least);
+  }
+  return best;
+}
+
+/* The n-th and (n + 1)-th largest of x[0 ..< m], in any order. */
+NMK_INLINE void middle_pair(vu *x, int m, int n, vu *first, vu *second) {
+  const int half = m / 2;
+  sort_vectors(x, half);
+  sort_vectors(x + half, half);
+  if (n % 2 == 0) {
+    *first = order_statistic(x, x + half, 2, (half + 1) / 2, n / 2 + 1);
+    *second = order_statistic(x + 1, x + half + 1, 2, half / 2, n / 2);
+  } else {
+    *first = order_statistic(x, x + half, 1, half, n);
+    *second = order_statistic(x, x + half, 1, half, n + 1);
+  }
+}
+
+#undef CE

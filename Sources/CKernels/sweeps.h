@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Dual sweeps in 16-bit integers, NMK_LANES tiles at once.
+ *
+ * The dual of a tile is: minimise n sum u + n sum v + sum max(0, w - u - v). With v fixed, each
+ * u_i is best anywhere between the n-th and the (n + 1)-th largest of w_ij - v_j; the midpoint is
+ * taken, for rows and for columns in turn. Weights are the caller's, rounded to an integer below
+ * 2^14: what the sweeps find is a dual for any weights, and whether it is the right one is read
+ * off the true ones.
+ *
+ * s holds OFFSET - v, so that all numbers stay positive: rows add it, and columns take the
+ * weights from u. The mean of two unsigned numbers is one instruction.
+ */
+
+#define OFFSET 0x8000
+
+NMK_INLINE vu mean(vu a, vu b) { return (a | b) - ((a ^ b) >> 1); }
+
+#define SWEEP_PARAMETERS const nmk_plan *plan, const vu *restrict q, vu *restrict u, vu *restrict s
+typedef void sweep_function(SWEEP_PARAMETERS, int count);
+
+NMK_INLINE void sweep_fixed(SWEEP_PARAMETERS, int m, int n, int count) {
+  (void)plan;
+  vu x[NMK_MAX_TILE], first, second;
+  for (int round = 0; round < count; round++) {
+    for (int i = 0; i < m; i++) {
+#pragma clang loop unroll(full)
+      for (int j = 0; j < m; j++) x[j] = q[i * m + j] + s[j];
+      middle_pair(x, m, n, &first, &second);
+      u[i] = mean(first, second);
+    }
+    for (int j = 0; j < m; j++) {
+#pragma clang loop unroll(full)
+      for (int i = 0; i < m; i++) x[i] = u[i] - q[i * m + j];
+      middle_pair(x, m, m - n, &first, &second);
+      s[j] = mean(first, second);
+    }
+  }
+}
+
+#define FIXED_SWEEPS(N, M)                                       \
+  static void sweep_##N##_##M(SWEEP_PARAMETERS, int count) {     \
+    sweep_fixed(plan, q, u, s, M, N, count);                     \
+  }
+FIXED_SWEEPS(1, 2)
+FIXED_SWEEPS(1, 4)
+FIXED_SWEEPS(2, 4)
+FIXED_SWEEPS(3, 4)
+FIXED_SWEEPS(1, 8)
+FIXED_SWEEPS(2, 8)
+FIXED_SWEEPS(4, 8)
+FIXED_SWEEPS(1, 16)
+FIXED_SWEEPS(4, 16)
+FIXED_SWEEPS(8, 16)
+FIXED_SWEEPS(1, 32)
+FIXED_SWEEPS(8, 32)
+FIXED_SWEEPS(16, 32)
+
+/* Any other pattern: the pruned network is read from the plan. */
+static void sweep_any(SWEEP_PARAMETERS, int count) {
+  const int m = plan->m, n = plan->n;
+  vu x[NMK_MAX_TILE];
+  for (int round = 0; round < count; round++) {
+    for (int side = 0; side < 2; side++) {
+      const int rank = side == 0 ? n : m - n;
+      for (int i = 0; i < m; i++) {
+        if (side == 0) {
+          for (int j = 0; j < m; j++) x[j] = q[i * m + j] + s[j];
+        } else {
+          for (int j = 0; j < m; j++) x[j] = u[j] - q[j * m + i];
+        }
+        for (int k = 0; k < plan->comparators[side]; k++) {
+          const int a = plan->network[side][k][0], b = plan->network[side][k][1];
+          const vu big = __builtin_elementwise_max(x[a], x[b]);
+          x[b] = __builtin_elementwise_min(x[a], x[b]);
+          x[a] = big;
+        }
+        (side == 0 ? u : s)[i] = mean(x[rank - 1], x[rank]);
+      }
+    }
+  }
+}
+
+static sweep_function *sweep_for(int n, int m) {
+  switch (m * 64 + n) {
+  case 2 * 64 + 1: return sweep_1_2;
+  case 4 * 64 + 1: return sweep_1_4;
+  case 4 * 64 + 2: return sweep_2_4;
+  case 4 * 64 + 3: return sweep_3_4;
+  case 8 * 64 + 1: return sweep_1_8;
+  case 8 * 64 + 2: return sweep_2_8;
+  case 8 * 64 + 4: return sweep_4_8;
+  case 16 * 64 + 1: return sweep_1_16;
+  case 16 * 64 + 4: return sweep_4_16;
+  case 16 * 64 + 8: return sweep_8_16;
+  case 32 * 64 + 1: return sweep_1_32;
+  case 32 * 64 + 8: return sweep_8_32;
+  case 32 * 64 + 16: return sweep_16_32;
+  default: return sweep_any;
+  }
+}
