@@ -96,6 +96,14 @@ NMK_INLINE REALS FN(spread)(const REAL *restrict u, int i, int pitch) {
   }
 }
 
+/* The tie break of row i in the chunk at column c. */
+NMK_INLINE REALS FN(tie_row)(const nmk_plan *plan, int i, int c, int pitch) {
+  const int row = pitch > CHUNK ? pitch : CHUNK;
+  v16u x;
+  memcpy(&x, plan->tie_break + i * row + (c & (row - 1)), sizeof(x));
+  return __builtin_convertvector(__builtin_convertvector(x, vi), REALS);
+}
+
 /*
  * Reads the mask off the signs of w - u - v.
  *
@@ -104,10 +112,11 @@ NMK_INLINE REALS FN(spread)(const REAL *restrict u, int i, int pitch) {
  * the columns of each tile that has a row or a column without exactly n entries. A mask that has
  * none is the best: every entry kept has w >= u + v, every other one w <= u + v.
  *
- * `ties` (or NULL) is what was added to the weights for the sweeps alone; the sums do without.
+ * `tie_step` (or NULL) is the unit of the tie break for each column: the mask is read off the raised
+ * weights, the sums do without.
  */
 NMK_INLINE void FN(read_signs)(
-  const nmk_plan *plan, const REAL *restrict weights, const REAL *restrict ties,
+  const nmk_plan *plan, const REAL *restrict weights, const REAL *restrict tie_step,
   const REAL *restrict u, const REAL *restrict v, int m, int pitch, uint64_t *restrict bits,
   uint64_t *restrict unsettled, double *restrict kept, double *restrict total) {
   const int width = NMK_LANES * pitch, words = (width + 63) / 64, n = plan->n;
@@ -120,19 +129,26 @@ NMK_INLINE void FN(read_signs)(
     INTS count = {0};
     vd kept_sum = {0}, total_sum = {0};
     uint16_t *out = (uint16_t *)bits + c / CHUNK;
-#if NMK_UNROLL_READ
-#pragma clang loop unroll_count(8)
-#endif
-    for (int i = 0; i < m; i++) {
-      const REALS w = *(const REALS *)(weights + i * width + c);
-      const REALS level = FN(spread)(chunk_u, i, pitch) + chunk_v;
-      const REALS raised = ties ? w + *(const REALS *)(ties + i * width + c) : w;
-      const INTS keep = raised > level;
-      count -= keep;
-      out[i * words * 4] = BITS_OF(keep);
-      total_sum += __builtin_convertvector(w, vd);
-      kept_sum += __builtin_convertvector((REALS)((INTS)w & keep), vd);
+#define READ_ROW(I)                                                                        \
+  do {                                                                                     \
+    const REALS w = *(const REALS *)(weights + (I) * width + c);                           \
+    REALS raised = w;                                                                      \
+    if (tie_step)                                                                          \
+      raised += *(const REALS *)(tie_step + c) * FN(tie_row)(plan, I, c, pitch);           \
+    const INTS keep = raised > FN(spread)(chunk_u, I, pitch) + chunk_v;                    \
+    count -= keep;                                                                         \
+    out[(I) * words * 4] = BITS_OF(keep);                                                  \
+    total_sum += __builtin_convertvector(w, vd);                                           \
+    kept_sum += __builtin_convertvector((REALS)((INTS)w & keep), vd);                      \
+  } while (0)
+    if (pitch < CHUNK) {
+#pragma clang loop unroll(full)
+      for (int i = 0; i < pitch; i++)
+        if (i < m) READ_ROW(i);
+    } else {
+      for (int i = 0; i < m; i++) READ_ROW(i);
     }
+#undef READ_ROW
     const uint16_t wrong = BITS_OF(count != n);
     unsettled[c / 64] |= (uint64_t)wrong << (c % 64);
     *(vd *)(kept + c) = kept_sum;

@@ -22,30 +22,27 @@ NMK_INLINE void FN(load_block)(
   }
 }
 
-/* Potentials by rows from the sweeps' lanes, for a block. */
+/* What the sweeps found, by rows: the potentials of rows (side 0) or columns (side 1). */
 NMK_INLINE void FN(potentials)(
-  const engine *e, REAL *restrict u, REAL *restrict v, int m, int pitch) {
+  const engine *e, REAL *restrict potentials, int side, int m, int pitch) {
   union {
     v16u chunks[NMK_LANES * NMK_MAX_TILE / CHUNK];
     vu lanes[NMK_MAX_TILE];
   } x;
   const int width = NMK_LANES * pitch;
-  for (int side = 0; side < 2; side++) {
-    for (int j = 0; j < pitch; j++)
-      x.lanes[j] = j < m ? (side == 0 ? e->lane_u[j] : e->lane_s[j]) : (vu){0} + OFFSET;
-    lanes_to_rows(x.lanes, pitch);
-    for (int c = 0; c < width; c += CHUNK) {
-      const vi value = __builtin_convertvector(x.chunks[c / CHUNK], vi) - OFFSET;
-      if (side == 0) {
-        *(REALS *)(u + c) = __builtin_convertvector(value, REALS);
-      } else {
-        *(REALS *)(v + c) = __builtin_convertvector(-value, REALS);
-      }
-    }
+  for (int j = 0; j < pitch; j++)
+    x.lanes[j] = j < m ? (side == 0 ? e->lane_u[j] : e->lane_s[j]) : (vu){0} + OFFSET;
+  lanes_to_rows(x.lanes, pitch);
+  for (int c = 0; c < width; c += CHUNK) {
+    const vi value = __builtin_convertvector(x.chunks[c / CHUNK], vi) - OFFSET;
+    *(REALS *)(potentials + c) = __builtin_convertvector(side == 0 ? value : -value, REALS);
   }
-  if (m < pitch)
-    for (int t = 0; t < NMK_LANES; t++)
-      for (int j = m; j < pitch; j++) v[t * pitch + j] = (REAL)0x1p100;
+}
+
+/* Keeps nothing in columns that only fill up a tile. */
+NMK_INLINE void FN(close_columns)(REAL *restrict v, int m, int pitch) {
+  for (int t = 0; t < NMK_LANES; t++)
+    for (int j = m; j < pitch; j++) v[t * pitch + j] = (REAL)0x1p100;
 }
 
 NMK_INLINE block_state FN(first_pass)(
@@ -61,7 +58,9 @@ NMK_INLINE block_state FN(first_pass)(
   FN(quantise)(weights, e->q, m, pitch);
   for (int j = 0; j < m; j++) e->lane_s[j] = (vu){0} + OFFSET;
   e->sweep(plan, e->q, e->lane_u, e->lane_s, e->sweeps[0]);
-  FN(potentials)(e, u, v, m, pitch);
+  FN(potentials)(e, u, 0, m, pitch);
+  FN(potentials)(e, v, 1, m, pitch);
+  if (m < pitch) FN(close_columns)(v, m, pitch);
   FN(read_signs)(plan, weights, NULL, u, v, m, pitch, e->bits, e->unsettled, e->kept_columns,
     e->total_columns);
 

@@ -8,6 +8,7 @@
  */
 
 typedef uint16_t vu __attribute__((vector_size(2 * NMK_LANES)));
+typedef int16_t vs __attribute__((vector_size(2 * NMK_LANES)));
 
 /* Sixteen columns of a row. */
 typedef float vf __attribute__((vector_size(64)));

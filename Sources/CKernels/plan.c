@@ -46,12 +46,13 @@ bool nmk_plan_init(nmk_plan *plan, int n, int m, bool at_most) {
   if (n == m) return true;
   plan->comparators[0] = make_network(plan->network[0], m, n);
   plan->comparators[1] = make_network(plan->network[1], m, m - n);
-  plan->sweeps[0] = m <= 2 ? 2 : m <= 4 ? 4 : m <= 8 ? 8 : m <= 16 ? 12 : 16;
-  plan->sweeps[1] = plan->sweeps[0];
+  plan->sweeps[0] = m <= 2 ? 2 : m <= 4 ? 4 : m <= 8 ? 5 : m <= 16 ? 7 : 8;
+  plan->sweeps[1] = m <= 2 ? 2 : m <= 4 ? 4 : m <= 8 ? 6 : m <= 16 ? 8 : 12;
   while (1 << plan->path_bits < m) plan->path_bits++;
   plan->tie_bits = 6;
   /* A diagonal band, which is itself a mask, above noise: equal tiles are settled by the band,
      and partly equal ones by the noise. (Steele et al., splitmix64.) */
+  const int row = plan->pitch > 16 ? plan->pitch : 16;
   uint64_t state = 1;
   for (int i = 0; i < m; i++) {
     for (int j = 0; j < m; j++) {
@@ -62,8 +63,10 @@ bool nmk_plan_init(nmk_plan *plan, int n, int m, bool at_most) {
       x ^= x >> 31;
       const int noise = (int)(x >> (64 - plan->tie_bits + 1));
       const int band = (j - i + m) % m < n ? 1 << (plan->tie_bits - 1) : 0;
-      plan->tie_break[i * m + j] = (uint16_t)(band + noise);
+      plan->tie_break[i * row + j] = (uint16_t)(band + noise);
     }
+    for (int j = plan->pitch; j < row; j++)
+      plan->tie_break[i * row + j] = plan->tie_break[i * row + j - plan->pitch];
   }
   return true;
 }

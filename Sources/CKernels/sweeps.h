@@ -8,6 +8,9 @@
  * 2^14: what the sweeps find is a dual for any weights, and whether it is the right one is read
  * off the true ones.
  *
+ * From the second sweep on each step is overdone by a quarter (not for the smallest tiles, which
+ * have converged by then): that saves half the sweeps at 16:32.
+ *
  * s holds OFFSET - v, so that all numbers stay positive: rows add it, and columns take the
  * weights from u. The mean of two unsigned numbers is one instruction.
  */
@@ -15,6 +18,12 @@
 #define OFFSET 0x8000
 
 NMK_INLINE vu mean(vu a, vu b) { return (a | b) - ((a ^ b) >> 1); }
+
+NMK_INLINE vu overdo(vu new, vu old, int round, int m) {
+  if (m <= 4) return new;
+  const vu step = (vu)((vs)(new - old) >> 2);
+  return round == 0 ? new : new + step;
+}
 
 #define SWEEP_PARAMETERS const nmk_plan *plan, const vu *restrict q, vu *restrict u, vu *restrict s
 typedef void sweep_function(SWEEP_PARAMETERS, int count);
@@ -27,13 +36,13 @@ NMK_INLINE void sweep_fixed(SWEEP_PARAMETERS, int m, int n, int count) {
 #pragma clang loop unroll(full)
       for (int j = 0; j < m; j++) x[j] = q[i * m + j] + s[j];
       middle_pair(x, m, n, &first, &second);
-      u[i] = mean(first, second);
+      u[i] = overdo(mean(first, second), u[i], round, m);
     }
     for (int j = 0; j < m; j++) {
 #pragma clang loop unroll(full)
       for (int i = 0; i < m; i++) x[i] = u[i] - q[i * m + j];
       middle_pair(x, m, m - n, &first, &second);
-      s[j] = mean(first, second);
+      s[j] = overdo(mean(first, second), s[j], round, m);
     }
   }
 }
@@ -75,7 +84,8 @@ static void sweep_any(SWEEP_PARAMETERS, int count) {
           x[b] = __builtin_elementwise_min(x[a], x[b]);
           x[a] = big;
         }
-        (side == 0 ? u : s)[i] = mean(x[rank - 1], x[rank]);
+        vu *const potential = (side == 0 ? u : s) + i;
+        *potential = overdo(mean(x[rank - 1], x[rank]), *potential, round, m);
       }
     }
   }

@@ -43,7 +43,8 @@ typedef struct nmk_plan {
      need; the second is for ranks m - n and m - n + 1. */
   int32_t comparators[2];
   uint8_t network[2][1088][2];
-  /* A fixed pattern that tells equal entries apart, and how many bits it has. */
+  /* A fixed pattern that tells equal entries apart, in rows of max(16, pitch) that repeat it, how
+     many bits it has, and how many the sum of m of them can have more. */
   int32_t tie_bits, path_bits;
   uint16_t tie_break[NMK_MAX_TILE * NMK_MAX_TILE];
 } nmk_plan;
