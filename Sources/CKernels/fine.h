@@ -5,43 +5,15 @@
 NMK_INLINE void FN(load_tiles)(
   const engine *e, const pending_tile *tiles, int count, REAL *restrict weights, int m,
   int pitch) {
-  const nmk_strip *strip = e->strip;
   const int width = NMK_LANES * pitch;
-  const ptrdiff_t size = dtype_bytes(strip->dtype);
   for (int i = 0; i < m; i++) {
     REAL *row = weights + i * width;
-    const char *from = (const char *)strip->base + i * strip->row_bytes;
     for (int t = 0; t < count; t++) {
-      FN(load)(row + t * pitch, from + (ptrdiff_t)tiles[t].tile * m * size, m, strip->dtype);
+      FN(load)(
+        row + t * pitch, weights_at(e, tiles[t].strip, tiles[t].place, i), m, e->strip->dtype);
       for (int j = m; j < pitch; j++) row[t * pitch + j] = 0;
     }
     for (int k = count * pitch; k < width; k++) row[k] = 0;
-  }
-}
-
-/* The unit of which all of a tile's scaled weights are multiples, as its logarithm; left unknown
-   where it is below FINEST. */
-NMK_INLINE void FN(find_units)(
-  engine *e, const REAL *restrict weights, pending_tile *tiles, int count, int m, int pitch) {
-  const int width = NMK_LANES * pitch;
-  /* After adding 1.5 * 2^52 (2^23 in float32) the integer part can be read from the bits. */
-  const REAL magic = MAGIC, finest = FINEST;
-  INTS *const result = e->scratch;
-  for (int c = 0; c < width; c += CHUNK) {
-    INTS low_bits = {0}, inexact = {0};
-    for (int i = 0; i < m; i++) {
-      const REALS x = *(const REALS *)(weights + i * width + c) * finest;
-      const REALS shifted = x + magic;
-      low_bits |= (INTS)shifted;
-      inexact |= shifted - magic != x;
-    }
-    result[c / CHUNK] = (low_bits & MAGIC_MASK) | (inexact & ~(INT)MAGIC_MASK);
-  }
-  for (int t = 0; t < count; t++) {
-    INT all = 0;
-    for (int j = 0; j < pitch; j++) all |= ((const INT *)result)[t * pitch + j];
-    if (all & ~(INT)MAGIC_MASK) continue;
-    tiles[t].unit = all == 0 ? 13 : __builtin_ctzll((uint64_t)all) - FINEST_BITS;
   }
 }
 
@@ -71,7 +43,7 @@ NMK_INLINE void FN(quantise_around)(
 
 /* False if these tiles need the wider REAL. */
 NMK_INLINE bool FN(fine_pass)(engine *e, int pass, const int m, const int pitch) {
-  static const double finer[FINE_PASSES + 1] = {1, 16, 64, 256};
+  static const double finer[FINE_PASSES + 1] = {1, 1 << FIRST_ZOOM_BITS, 64};
   const nmk_plan *plan = e->plan;
   struct queue *const queue = &e->queues[pass];
   const int count = queue->count < NMK_LANES ? queue->count : NMK_LANES;
@@ -85,7 +57,6 @@ NMK_INLINE bool FN(fine_pass)(engine *e, int pass, const int m, const int pitch)
     return false;
   queue->count -= count;
   FN(scale)(weights, inverse, m, pitch);
-  if (pass <= 2) FN(find_units)(e, weights, tiles, count, m, pitch);
 
   vu raised_lanes = {0};
   bool any_raised = false;
@@ -93,18 +64,14 @@ NMK_INLINE bool FN(fine_pass)(engine *e, int pass, const int m, const int pitch)
     REAL tile_zoom = 1, tile_step = 0;
     if (t < count) {
       pending_tile *tile = &tiles[t];
-      const double next = tile->zoom * finer[pass];
-      tile->is_raised = false;
-      tile->zoom = next;
+      tile->zoom *= finer[pass];
       if (tile->unit != UNIT_UNKNOWN) {
         /* 2^(path_bits + tie_bits) of the new units make one unit of the weights. */
-        const double lattice = __builtin_ldexp(1, plan->path_bits + plan->tie_bits - tile->unit);
-        if (lattice <= next) {
-          tile->is_raised = any_raised = true;
-          tile->zoom = lattice;
-          tile_step = (REAL)(1 / lattice);
-          raised_lanes[t] = 0xffff;
-        }
+        tile->zoom = __builtin_ldexp(1, plan->path_bits + plan->tie_bits - tile->unit);
+        tile->step = 1 / tile->zoom;
+        tile_step = (REAL)tile->step;
+        raised_lanes[t] = 0xffff;
+        any_raised = true;
       }
       tile_zoom = (REAL)tile->zoom;
     }
@@ -123,7 +90,7 @@ NMK_INLINE bool FN(fine_pass)(engine *e, int pass, const int m, const int pitch)
         e->q[i * m + j] += raised_lanes & plan->tie_break[i * row + j];
   }
   for (int j = 0; j < m; j++) e->lane_s[j] = (vu){0} + OFFSET;
-  e->sweep(plan, e->q, e->lane_u, e->lane_s, e->sweeps[1]);
+  e->sweep(plan, e->q, e->lane_u, e->lane_s, plan->sweeps[1]);
   for (int side = 0; side < 2; side++) {
     REAL *const sum = side == 0 ? u : v;
     FN(potentials)(e, scratch, side, m, pitch);
@@ -139,18 +106,20 @@ NMK_INLINE bool FN(fine_pass)(engine *e, int pass, const int m, const int pitch)
   for (int t = 0; t < count; t++) {
     pending_tile *tile = &tiles[t];
     if (tile_bits(e->unsettled, t, pitch) == 0) {
-      put_tile(e, tile->tile, e->bits, words, t);
-      e->kept[tile->tile] = e->kept_columns[t] * inverse[t * pitch];
+      put_tile(e, tile->strip, tile->place, e->bits, words, t);
+      e->kept[tile_index(e, tile->strip, tile->place)] =
+        e->kept_columns[t] * inverse[t * pitch];
       e->sums->settled[1]++;
       continue;
     }
-    const bool is_last = tile->is_raised || pass == FINE_PASSES;
-    struct queue *const next = &e->queues[is_last ? pass : pass + 1];
-    pending_tile *const entry = is_last ? tile : &next->entries[next->count++];
-    entry->tile = tile->tile;
-    entry->unit = tile->unit;
-    entry->is_raised = tile->is_raised;
-    entry->zoom = tile->zoom;
+    const bool is_last = tile->step > 0;
+    pending_tile *entry = tile;
+    if (!is_last) {
+      const bool is_near = imbalance(e, e->bits, words, t) <= plan->near;
+      const int next = pass < FINE_PASSES && is_near ? pass + 1 : DEEP_PASS;
+      entry = enqueue(e, next, tile->strip, tile->place);
+      entry->zoom = tile->zoom;
+    }
     for (int j = 0; j < m; j++) {
       entry->u[j] = u[t * pitch + j];
       entry->v[j] = v[t * pitch + j];

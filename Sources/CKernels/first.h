@@ -3,18 +3,18 @@
 
 /* Loads a block of `count` tiles from `first` on. */
 NMK_INLINE void FN(load_block)(
-  const engine *e, REAL *restrict weights, uint32_t first, int count, int m, int pitch) {
-  const nmk_strip *strip = e->strip;
+  const engine *e, REAL *restrict weights, uint32_t strip, uint32_t first, int count, int m,
+  int pitch) {
+  const nmk_dtype dtype = e->strip->dtype;
   const int width = NMK_LANES * pitch;
-  const ptrdiff_t size = dtype_bytes(strip->dtype);
-  const char *from = (const char *)strip->base + (ptrdiff_t)first * m * size;
-  for (int i = 0; i < m; i++, from += strip->row_bytes) {
+  for (int i = 0; i < m; i++) {
+    const char *from = weights_at(e, strip, first, i);
     REAL *row = weights + i * width;
     if (m == pitch) {
-      FN(load)(row, from, count * m, strip->dtype);
+      FN(load)(row, from, count * m, dtype);
     } else {
       for (int t = 0; t < count; t++) {
-        FN(load)(row + t * pitch, from + t * m * size, m, strip->dtype);
+        FN(load)(row + t * pitch, from + t * m * e->size, m, dtype);
         for (int j = m; j < pitch; j++) row[t * pitch + j] = 0;
       }
     }
@@ -45,19 +45,59 @@ NMK_INLINE void FN(close_columns)(REAL *restrict v, int m, int pitch) {
     for (int j = m; j < pitch; j++) v[t * pitch + j] = (REAL)0x1p100;
 }
 
-NMK_INLINE block_state FN(first_pass)(
-  engine *e, uint32_t first, int count, const int m, const int pitch) {
+/* The unit of a tile of a block, if it is so coarse that the first finer pass can tell ties apart. */
+NMK_INLINE int FN(coarse_unit)(
+  const REAL *restrict weights, int lane, int m, int pitch, int finest) {
+  /* After adding 1.5 * 2^23 the integer part can be read from the bits. */
+  const int width = NMK_LANES * pitch;
+  const float factor = float_of_bits((uint32_t)(127 - finest) << 23), magic = 0x1.8p23f;
+  uint32_t all = 0;
+  bool exact = true;
+  for (int i = 0; i < m; i++) {
+    const REAL *row = weights + i * width + lane * pitch;
+    for (int j = 0; j < pitch; j++) {
+      const float x = (float)row[j] * factor, shifted = x + magic;
+      uint32_t bits;
+      memcpy(&bits, &shifted, 4);
+      all |= bits;
+      exact &= (shifted - magic == x) & ((REAL)(float)row[j] == row[j]);
+    }
+  }
+  if (!exact) return UNIT_UNKNOWN;
+  all &= (1u << 22) - 1;
+  return all == 0 ? 13 : __builtin_ctz(all) + finest;
+}
+
+/* Sends a tile of a block to the pass that suits it. */
+NMK_INLINE void FN(send_on)(
+  engine *e, const REAL *weights, uint32_t strip, uint32_t place, int lane, int m, int pitch) {
   const nmk_plan *plan = e->plan;
-  const nmk_strip *strip = e->strip;
+  const int words = (NMK_LANES * pitch + 63) / 64;
+  const REAL *const u = (const REAL *)e->u + lane * pitch, *const v = (const REAL *)e->v + lane * pitch;
+  const int finest = plan->path_bits + plan->tie_bits - FIRST_ZOOM_BITS;
+  const int unit = FN(coarse_unit)(weights, lane, m, pitch, finest);
+  const bool is_near = imbalance(e, e->bits, words, lane) <= plan->near;
+  const int pass = unit != UNIT_UNKNOWN || is_near ? 1 : DEEP_PASS;
+  pending_tile *const entry = enqueue(e, pass, strip, place);
+  entry->unit = unit;
+  for (int j = 0; j < m; j++) {
+    entry->u[j] = u[j];
+    entry->v[j] = v[j];
+  }
+}
+
+NMK_INLINE block_state FN(first_pass)(
+  engine *e, uint32_t strip, uint32_t first, int count, const int m, const int pitch) {
+  const nmk_plan *plan = e->plan;
   const int width = NMK_LANES * pitch, words = (width + 63) / 64;
   REAL *weights = e->weights, *inverse = e->inverse, *u = e->u, *v = e->v;
-  FN(load_block)(e, weights, first, count, m, pitch);
+  FN(load_block)(e, weights, strip, first, count, m, pitch);
   const block_state state = FN(find_scales)(weights, inverse, m, pitch);
   if (state != BLOCK_READY && (state == BLOCK_NOT_FINITE || sizeof(REAL) == 4)) return state;
   FN(scale)(weights, inverse, m, pitch);
   FN(quantise)(weights, e->q, m, pitch);
   for (int j = 0; j < m; j++) e->lane_s[j] = (vu){0} + OFFSET;
-  e->sweep(plan, e->q, e->lane_u, e->lane_s, e->sweeps[0]);
+  e->sweep(plan, e->q, e->lane_u, e->lane_s, plan->sweeps[0]);
   FN(potentials)(e, u, 0, m, pitch);
   FN(potentials)(e, v, 1, m, pitch);
   if (m < pitch) FN(close_columns)(v, m, pitch);
@@ -66,16 +106,17 @@ NMK_INLINE block_state FN(first_pass)(
 
   if (m == pitch) {
     const size_t bytes = ((size_t)count * (size_t)m + 7) / 8;
-    uint8_t *out = strip->mask + (size_t)first * (size_t)m / 8;
-    for (int i = 0; i < m; i++, out += strip->mask_row_bytes)
-      memcpy(out, e->bits + i * words, bytes);
+    for (int i = 0; i < m; i++)
+      memcpy(mask_row(e, strip, i) + (size_t)first * (size_t)m / 8, e->bits + i * words, bytes);
   } else {
-    for (int t = 0; t < count; t++) put_tile(e, first + (uint32_t)t, e->bits, words, t);
+    for (int t = 0; t < count; t++) put_tile(e, strip, first + (uint32_t)t, e->bits, words, t);
   }
+  double *const kept = e->kept + tile_index(e, strip, first);
+  double *const total = e->total + tile_index(e, strip, first);
   for (int t = 0; t < count; t++) {
     const double scale = inverse[t * pitch];
-    e->kept[first + (uint32_t)t] = e->kept_columns[t] * scale;
-    e->total[first + (uint32_t)t] = e->total_columns[t] * scale;
+    kept[t] = e->kept_columns[t] * scale;
+    total[t] = e->total_columns[t] * scale;
   }
   uint64_t any = 0;
   for (int k = 0; k < words; k++) any |= e->unsettled[k];
@@ -83,29 +124,21 @@ NMK_INLINE block_state FN(first_pass)(
     e->sums->settled[0] += (uint64_t)count;
     return BLOCK_READY;
   }
-  struct queue *queue = &e->queues[1];
   for (int t = 0; t < count; t++) {
     if (tile_bits(e->unsettled, t, pitch) == 0) {
       e->sums->settled[0]++;
-      continue;
-    }
-    pending_tile *entry = &queue->entries[queue->count++];
-    entry->tile = first + (uint32_t)t;
-    entry->unit = UNIT_UNKNOWN;
-    entry->is_raised = false;
-    entry->zoom = 1;
-    for (int j = 0; j < m; j++) {
-      entry->u[j] = u[t * pitch + j];
-      entry->v[j] = v[t * pitch + j];
+    } else {
+      FN(send_on)(e, weights, strip, first + (uint32_t)t, t, m, pitch);
     }
   }
   return BLOCK_READY;
 }
 
-#define FIRST_PASS(P)                                                               \
-  static block_state FN(first_pass_##P)(engine *e, uint32_t first, int count) {     \
-    return e->plan->m == P ? FN(first_pass)(e, first, count, P, P)                  \
-                           : FN(first_pass)(e, first, count, e->plan->m, P);        \
+#define FIRST_PASS(P)                                                                       \
+  static block_state FN(first_pass_##P)(                                                    \
+    engine *e, uint32_t strip, uint32_t first, int count) {                                 \
+    return e->plan->m == P ? FN(first_pass)(e, strip, first, count, P, P)                   \
+                           : FN(first_pass)(e, strip, first, count, e->plan->m, P);         \
   }
 FIRST_PASS(2)
 FIRST_PASS(4)
@@ -115,13 +148,13 @@ FIRST_PASS(32)
 FIRST_PASS(64)
 #undef FIRST_PASS
 
-static block_state FN(first_pass_any)(engine *e, uint32_t first, int count) {
+static block_state FN(first_pass_any)(engine *e, uint32_t strip, uint32_t first, int count) {
   switch (e->plan->pitch) {
-  case 2: return FN(first_pass_2)(e, first, count);
-  case 4: return FN(first_pass_4)(e, first, count);
-  case 8: return FN(first_pass_8)(e, first, count);
-  case 16: return FN(first_pass_16)(e, first, count);
-  case 32: return FN(first_pass_32)(e, first, count);
-  default: return FN(first_pass_64)(e, first, count);
+  case 2: return FN(first_pass_2)(e, strip, first, count);
+  case 4: return FN(first_pass_4)(e, strip, first, count);
+  case 8: return FN(first_pass_8)(e, strip, first, count);
+  case 16: return FN(first_pass_16)(e, strip, first, count);
+  case 32: return FN(first_pass_32)(e, strip, first, count);
+  default: return FN(first_pass_64)(e, strip, first, count);
   }
 }

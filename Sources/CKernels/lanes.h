@@ -13,8 +13,8 @@ typedef int16_t vs __attribute__((vector_size(2 * NMK_LANES)));
 /* Sixteen columns of a row. */
 typedef float vf __attribute__((vector_size(64)));
 typedef int32_t vi __attribute__((vector_size(64)));
-typedef double vd __attribute__((vector_size(128)));
-typedef int64_t vl __attribute__((vector_size(128)));
+typedef double vd __attribute__((ext_vector_type(16)));
+typedef int64_t vl __attribute__((ext_vector_type(16)));
 typedef uint16_t v16u __attribute__((vector_size(32)));
 typedef bool vbool __attribute__((ext_vector_type(16)));
 

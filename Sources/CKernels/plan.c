@@ -48,6 +48,8 @@ bool nmk_plan_init(nmk_plan *plan, int n, int m, bool at_most) {
   plan->comparators[1] = make_network(plan->network[1], m, m - n);
   plan->sweeps[0] = m <= 2 ? 2 : m <= 4 ? 4 : m <= 8 ? 5 : m <= 16 ? 7 : 8;
   plan->sweeps[1] = m <= 2 ? 2 : m <= 4 ? 4 : m <= 8 ? 6 : m <= 16 ? 8 : 12;
+  plan->sweeps[2] = m <= 2 ? 4 : m <= 4 ? 8 : m <= 8 ? 8 : m <= 16 ? 10 : 12;
+  plan->near = 2 + m / 8;
   while (1 << plan->path_bits < m) plan->path_bits++;
   plan->tie_bits = 6;
   /* A diagonal band, which is itself a mask, above noise: equal tiles are settled by the band,
@@ -75,5 +77,5 @@ size_t nmk_workspace_bytes(const nmk_plan *plan, size_t tiles) {
   /* For the widest block, with room for rounding each piece up to whole cache lines. */
   const size_t lanes = 32, m = (size_t)plan->m, pitch = (size_t)plan->pitch;
   const size_t entries = m * lanes * pitch;
-  return entries * 24 + lanes * pitch * 64 + lanes * m * 4096 + 512 * 1024 + tiles * 16;
+  return entries * 8 + m * m * 256 + lanes * pitch * 80 + lanes * m * 128 + 512 * 1024 + tiles * 16;
 }

@@ -12,42 +12,59 @@
  * settled goes to the augmenting paths.
  */
 
-enum { FINE_PASSES = 3, CENTRE = 1 << 13 };
+enum { FIRST_ZOOM_BITS = 4, FINE_PASSES = 2, DEEP_PASS = 3, CENTRE = 1 << 13 };
 enum { UNIT_UNKNOWN = -100 };
+/* A queue holds less than a block when a pass starts, and a pass adds one block at most. */
+enum { QUEUE_CAPACITY = 64 };
 
-/* A tile on its way through the passes. Potentials are multiples of 1 / zoom; weights are scaled
-   to a largest in 2^13 ..< 2^14 throughout. */
+/* A tile on its way through the passes. Weights are scaled to a largest in 2^13 ..< 2^14
+   throughout; potentials are multiples of 1 / zoom. */
 typedef struct pending_tile {
-  uint32_t tile;
-  int32_t unit;  /* log2 of the unit of the weights, or UNIT_UNKNOWN */
-  bool is_raised;
+  uint32_t strip, place;
+  int32_t unit;   /* log2 of the unit of the weights, where it is coarse, or UNIT_UNKNOWN */
   double zoom;
+  double step;    /* of the tie break that was added to the weights, or 0 */
   double *u, *v;
 } pending_tile;
 
 typedef struct queue {
   int count;
-  pending_tile entries[2 * NMK_LANES];
+  pending_tile entries[QUEUE_CAPACITY];
 } queue;
 
 typedef struct engine {
   const nmk_plan *plan;
   const nmk_strip *strip;
   sweep_function *sweep;
-  int sweeps[2];
   bool is_wide; /* whether float32 does not hold the element type */
+  ptrdiff_t size; /* of an element */
   /* A block's memory. */
   void *weights, *inverse, *u, *v, *zoom, *step, *scratch;
   vu *q, *lane_u, *lane_s;
   uint64_t *bits, *unsettled;
   double *kept_columns, *total_columns;
+  vd *deep;
   finish_memory *finish;
   /* One for each tile. */
   double *kept, *total;
   double gap;
   nmk_sums *sums;
-  queue queues[FINE_PASSES + 1];
+  queue queues[DEEP_PASS + 1];
 } engine;
+
+NMK_INLINE const char *weights_at(const engine *e, uint32_t strip, uint32_t place, int row) {
+  return (const char *)e->strip->base
+    + ((ptrdiff_t)strip * e->plan->m + row) * e->strip->row_bytes
+    + (ptrdiff_t)place * e->plan->m * e->size;
+}
+
+NMK_INLINE uint8_t *mask_row(const engine *e, uint32_t strip, int row) {
+  return e->strip->mask + ((ptrdiff_t)strip * e->plan->m + row) * e->strip->mask_row_bytes;
+}
+
+NMK_INLINE size_t tile_index(const engine *e, uint32_t strip, uint32_t place) {
+  return strip * e->strip->tiles + place;
+}
 
 NMK_INLINE void put_bits(uint8_t *row, size_t position, int count, uint64_t bits) {
   uint8_t *byte = row + position / 8;
@@ -68,60 +85,92 @@ NMK_INLINE uint64_t tile_bits(const uint64_t *row, int lane, int pitch) {
   return pitch == 64 ? word : word >> (lane * pitch % 64) & ((1ull << pitch) - 1);
 }
 
-static void put_tile(engine *e, uint32_t tile, const uint64_t *rows, int step, int lane) {
-  const nmk_strip *strip = e->strip;
+static void put_tile(
+  engine *e, uint32_t strip, uint32_t place, const uint64_t *rows, int step, int lane) {
   const int m = e->plan->m;
   for (int i = 0; i < m; i++)
-    put_bits(strip->mask + i * strip->mask_row_bytes, (size_t)tile * (size_t)m, m,
+    put_bits(mask_row(e, strip, i), (size_t)place * (size_t)m, m,
       tile_bits(rows + i * step, lane, e->plan->pitch));
+}
+
+NMK_INLINE double sum_pairwise(double *values, int count) {
+  for (; count > 1; count /= 2)
+    for (int k = 0; k < count / 2; k++) values[k] = values[2 * k] + values[2 * k + 1];
+  return values[0];
+}
+
+/* Loads one tile, scaled as in every pass, in rows `pitch` apart; returns the scale's inverse. */
+static double load_scaled(const engine *e, const pending_tile *tile, double *w) {
+  const int m = e->plan->m, pitch = e->plan->pitch;
+  double largest = 0;
+  for (int i = 0; i < m; i++) {
+    double *row = w + i * pitch;
+    load_double(row, weights_at(e, tile->strip, tile->place, i), m, e->strip->dtype);
+    for (int j = m; j < pitch; j++) row[j] = 0;
+    for (int j = 0; j < m; j++) largest = row[j] > largest ? row[j] : largest;
+  }
+  int64_t bits;
+  memcpy(&bits, &largest, 8);
+  const int exponent = largest == 0 ? 1023 : bits >> 52 < 14 ? 14 : (int)(bits >> 52);
+  const double factor = __builtin_ldexp(1, 1023 + 13 - exponent);
+  for (int k = 0; k < m * pitch; k++) w[k] *= factor;
+  return __builtin_ldexp(1, exponent - 1023 - 13);
+}
+
+/* The tie break of an entry. */
+NMK_INLINE double tie_break(const nmk_plan *plan, int i, int j) {
+  return plan->tie_break[i * (plan->pitch > CHUNK ? plan->pitch : CHUNK) + j];
 }
 
 /* Solves one tile by augmenting paths from where the sweeps left it. */
 static void settle_alone(engine *e, const pending_tile *tile) {
   const nmk_plan *plan = e->plan;
-  const nmk_strip *strip = e->strip;
   const int m = plan->m, pitch = plan->pitch;
-  const int row = pitch > CHUNK ? pitch : CHUNK;
   finish_memory *f = e->finish;
-  double largest = 0;
-  for (int i = 0; i < m; i++) {
-    load_double(f->w + i * pitch,
-      (const char *)strip->base + i * strip->row_bytes
-        + (ptrdiff_t)tile->tile * m * dtype_bytes(strip->dtype),
-      m, strip->dtype);
-    for (int j = m; j < pitch; j++) f->w[i * pitch + j] = 0;
-    for (int j = 0; j < m; j++)
-      largest = f->w[i * pitch + j] > largest ? f->w[i * pitch + j] : largest;
-  }
-  /* The same scale as in the passes before. */
-  int64_t bits;
-  memcpy(&bits, &largest, 8);
-  const int exponent = largest == 0 ? 1023 : bits >> 52 < 14 ? 14 : (int)(bits >> 52);
-  const double inverse = __builtin_ldexp(1, exponent - 1023 - 13);
-  const double factor = __builtin_ldexp(1, 1023 + 13 - exponent);
-  const double step = tile->is_raised ? 1 / tile->zoom : 0;
-  for (int i = 0; i < m; i++)
-    for (int j = 0; j < m; j++)
-      f->w[i * pitch + j] = f->w[i * pitch + j] * factor + step * plan->tie_break[i * row + j];
+  const double inverse = load_scaled(e, tile, f->w), step = tile->step;
+  if (step > 0)
+    for (int i = 0; i < m; i++)
+      for (int j = 0; j < m; j++) f->w[i * pitch + j] += step * tie_break(plan, i, j);
   memcpy(f->u, tile->u, sizeof(double) * (size_t)m);
   memcpy(f->v, tile->v, sizeof(double) * (size_t)m);
-  const double gap = finish_tile(f, plan->n, m, pitch, plan->at_most);
+  double gap = finish_tile(f, plan->n, m, pitch, plan->at_most);
+  /* A complete proof for raised weights is one for the true ones; one that rounding spoils can be
+     off by all that was added. */
+  if (step > 0 && gap > 0) gap += step * m * plan->n * (1 << plan->tie_bits);
 
   double kept[NMK_MAX_TILE];
   for (int j = 0; j < pitch; j++) kept[j] = 0;
   for (int i = 0; i < m; i++)
     for (int j = 0; j < m; j++)
-      if (f->kept[i] >> j & 1)
-        kept[j] += f->w[i * pitch + j] - step * plan->tie_break[i * row + j];
-  for (int length = pitch; length > 1; length /= 2)
-    for (int k = 0; k < length / 2; k++) kept[k] = kept[2 * k] + kept[2 * k + 1];
-  e->kept[tile->tile] = kept[0] * inverse;
-  /* For raised weights a complete proof holds for the true ones too; one that rounding spoils
-     can be off by the additions as well. */
-  e->gap += (gap > 0 && step > 0 ? gap + step * m * plan->n * (1 << plan->tie_bits) : gap) * inverse;
+      if (f->kept[i] >> j & 1) kept[j] += f->w[i * pitch + j] - step * tie_break(plan, i, j);
+  e->kept[tile_index(e, tile->strip, tile->place)] = sum_pairwise(kept, pitch) * inverse;
+  e->gap += gap * inverse;
   for (int i = 0; i < m; i++)
-    put_bits(strip->mask + i * strip->mask_row_bytes, (size_t)tile->tile * (size_t)m, m, f->kept[i]);
-  e->sums->settled[2]++;
+    put_bits(mask_row(e, tile->strip, i), (size_t)tile->place * (size_t)m, m, f->kept[i]);
+  e->sums->settled[3]++;
+}
+
+/* How far the rows of a tile are from holding n. */
+NMK_INLINE int imbalance(const engine *e, const uint64_t *bits, int words, int lane) {
+  int sum = 0;
+  for (int i = 0; i < e->plan->m; i++) {
+    const int count =
+      __builtin_popcountll(tile_bits(bits + i * words, lane, e->plan->pitch)) - e->plan->n;
+    sum += count < 0 ? -count : count;
+  }
+  return sum;
+}
+
+/* An entry at the end of a queue, of a tile with its potentials still to be written. */
+NMK_INLINE pending_tile *enqueue(engine *e, int pass, uint32_t strip, uint32_t place) {
+  struct queue *const queue = &e->queues[pass];
+  pending_tile *const entry = &queue->entries[queue->count++];
+  entry->strip = strip;
+  entry->place = place;
+  entry->unit = UNIT_UNKNOWN;
+  entry->zoom = 1;
+  entry->step = 0;
+  return entry;
 }
 
 #define REAL float
@@ -135,10 +184,6 @@ static void settle_alone(engine *e, const pending_tile *tile) {
 #define TWICE_ONE_BITS 0x7f000000
 #define EXPONENT_STEP (1 << 23)
 #define LEAST_EXPONENT (14 << 23)
-#define MAGIC 0x1.8p23f
-#define MAGIC_MASK ((1 << 22) - 1)
-#define FINEST 0x1p8f
-#define FINEST_BITS 8
 #include "block.h"
 #include "first.h"
 #include "fine.h"
@@ -153,10 +198,6 @@ static void settle_alone(engine *e, const pending_tile *tile) {
 #undef TWICE_ONE_BITS
 #undef EXPONENT_STEP
 #undef LEAST_EXPONENT
-#undef MAGIC
-#undef MAGIC_MASK
-#undef FINEST
-#undef FINEST_BITS
 
 #define REAL double
 #define INT int64_t
@@ -169,30 +210,40 @@ static void settle_alone(engine *e, const pending_tile *tile) {
 #define TWICE_ONE_BITS 0x7fe0000000000000
 #define EXPONENT_STEP (1ll << 52)
 #define LEAST_EXPONENT (14ll << 52)
-#define MAGIC 0x1.8p52
-#define MAGIC_MASK ((1ll << 51) - 1)
-#define FINEST 0x1p24
-#define FINEST_BITS 24
 #include "block.h"
 #include "first.h"
 #include "fine.h"
 
-/* Runs a pass on what waits for it, and those after it that have filled up. */
-static void run_fine(engine *e, int pass) {
-  /* float32 holds potentials of the first finer pass; later ones have too many bits. */
+#include "deep.h"
+
+/* Runs the passes after `pass` on what waits for them, where that fills a block. */
+static void run_full_blocks(engine *e, int pass);
+
+static void run_pass(engine *e, int pass) {
+  if (pass == DEEP_PASS) {
+    deep_pass(e);
+    return;
+  }
+  /* float32 holds the potentials of the first finer pass; those of the second have more bits. */
   if (e->is_wide || pass > 1 || !fine_pass_any_float(e, pass)) fine_pass_any_double(e, pass);
-  if (pass < FINE_PASSES && e->queues[pass + 1].count >= NMK_LANES) run_fine(e, pass + 1);
+  run_full_blocks(e, pass);
 }
 
-/* The first entry of a strip that is not finite, by rows. */
+static void run_full_blocks(engine *e, int pass) {
+  for (int next = DEEP_PASS; next > pass; next--)
+    while (e->queues[next].count >= (next == DEEP_PASS ? DEEP_LANES : NMK_LANES))
+      run_pass(e, next);
+}
+
+/* The first entry that is not finite, by rows. */
 static int64_t find_not_finite(const nmk_plan *plan, const nmk_strip *strip) {
-  const size_t columns = strip->tiles * (size_t)plan->m;
-  for (int i = 0; i < plan->m; i++) {
-    const char *row = (const char *)strip->base + i * strip->row_bytes;
+  const size_t columns = strip->tiles * (size_t)plan->m, rows = strip->strips * (size_t)plan->m;
+  for (size_t i = 0; i < rows; i++) {
+    const char *row = (const char *)strip->base + (ptrdiff_t)i * strip->row_bytes;
     for (size_t j = 0; j < columns; j++) {
       double w;
       load_double(&w, row + (ptrdiff_t)j * dtype_bytes(strip->dtype), 1, strip->dtype);
-      if (!(w < INFINITY)) return (int64_t)((size_t)i * columns + j);
+      if (!(w < INFINITY)) return (int64_t)(i * columns + j);
     }
   }
   return -1;
@@ -205,84 +256,92 @@ NMK_INLINE void *take(char **workspace, size_t bytes) {
   return result;
 }
 
-static void keep_all(const nmk_plan *plan, const nmk_strip *strip, nmk_sums *sums) {
-  const int m = plan->m;
-  for (size_t t = 0; t < strip->tiles; t++) {
-    double columns[NMK_MAX_TILE] = {0};
-    for (int i = 0; i < m; i++) {
-      double row[NMK_MAX_TILE];
-      load_double(row, (const char *)strip->base + i * strip->row_bytes
-          + (ptrdiff_t)t * m * dtype_bytes(strip->dtype), m, strip->dtype);
-      for (int j = 0; j < m; j++) columns[j] += row[j];
-      put_bits(strip->mask + i * strip->mask_row_bytes, t * (size_t)m, m, ~0ull);
-    }
-    for (int length = plan->pitch; length > 1; length /= 2)
-      for (int k = 0; k < length / 2; k++) columns[k] = columns[2 * k] + columns[2 * k + 1];
-    sums->total += columns[0];
-  }
-  sums->kept = sums->total;
-  if (!(sums->total < INFINITY)) sums->nonfinite = find_not_finite(plan, strip);
-  sums->settled[0] = strip->tiles;
-}
-
-static void transposable(
-  const nmk_plan *plan, const nmk_strip *strip, void *workspace, nmk_sums *sums) {
-  *sums = (nmk_sums){.nonfinite = -1};
-  if (plan->n == plan->m) {
-    keep_all(plan, strip, sums);
-    return;
-  }
+static void set_up(
+  engine *e, char *memory, const nmk_plan *plan, const nmk_strip *strip, nmk_sums *sums) {
   const size_t m = (size_t)plan->m, width = NMK_LANES * (size_t)plan->pitch;
-  char *memory = workspace;
-  engine *const e = take(&memory, sizeof(engine));
+  const size_t tiles = strip->tiles * strip->strips, row = width * sizeof(double);
   e->plan = plan;
   e->strip = strip;
+  e->sums = sums;
   e->sweep = sweep_for(plan->n, plan->m);
-  e->sweeps[0] = plan->sweeps[0];
-  e->sweeps[1] = plan->sweeps[1];
-  e->weights = take(&memory, m * width * sizeof(double));
-  e->inverse = take(&memory, width * sizeof(double));
-  e->u = take(&memory, width * sizeof(double));
-  e->v = take(&memory, width * sizeof(double));
+  e->size = dtype_bytes(strip->dtype);
+  e->is_wide = strip->dtype == NMK_F64 || strip->dtype == NMK_I32 || strip->dtype == NMK_I64;
+  e->gap = 0;
+  e->weights = take(&memory, m * row);
+  e->inverse = take(&memory, row);
+  e->u = take(&memory, row);
+  e->v = take(&memory, row);
+  e->zoom = take(&memory, row);
+  e->step = take(&memory, row);
+  e->scratch = take(&memory, row);
+  e->kept_columns = take(&memory, row);
+  e->total_columns = take(&memory, row);
   e->q = take(&memory, m * m * sizeof(vu));
   e->lane_u = take(&memory, m * sizeof(vu));
   e->lane_s = take(&memory, m * sizeof(vu));
   e->bits = take(&memory, m * (width / 8 + 8));
   e->unsettled = take(&memory, width / 8 + 8);
-  e->kept_columns = take(&memory, width * sizeof(double));
-  e->total_columns = take(&memory, width * sizeof(double));
-  e->zoom = take(&memory, width * sizeof(double));
-  e->step = take(&memory, width * sizeof(double));
-  e->scratch = take(&memory, width * sizeof(double));
+  e->deep = take(&memory, (m * m + 4 * m) * sizeof(vd));
   e->finish = take(&memory, sizeof(finish_memory));
-  e->kept = take(&memory, strip->tiles * sizeof(double));
-  e->total = take(&memory, strip->tiles * sizeof(double));
-  e->gap = 0;
-  e->sums = sums;
-  for (int pass = 1; pass <= FINE_PASSES; pass++) {
+  for (int pass = 1; pass <= DEEP_PASS; pass++) {
     e->queues[pass].count = 0;
-    for (int k = 0; k < 2 * NMK_LANES; k++) {
+    for (int k = 0; k < QUEUE_CAPACITY; k++) {
       e->queues[pass].entries[k].u = take(&memory, m * sizeof(double));
       e->queues[pass].entries[k].v = take(&memory, m * sizeof(double));
     }
   }
+  e->kept = take(&memory, tiles * sizeof(double));
+  e->total = take(&memory, tiles * sizeof(double));
+}
 
-  e->is_wide = strip->dtype == NMK_F64 || strip->dtype == NMK_I32 || strip->dtype == NMK_I64;
-  for (size_t first = 0; first < strip->tiles; first += NMK_LANES) {
-    const size_t left = strip->tiles - first;
-    const int count = left < NMK_LANES ? (int)left : NMK_LANES;
-    block_state state =
-      e->is_wide ? BLOCK_SUBNORMAL : first_pass_any_float(e, (uint32_t)first, count);
-    if (state == BLOCK_SUBNORMAL) state = first_pass_any_double(e, (uint32_t)first, count);
-    if (state == BLOCK_NOT_FINITE) {
-      sums->nonfinite = find_not_finite(plan, strip);
-      return;
+/* n = m: nothing is left to choose. */
+static void keep_all(engine *e) {
+  const int m = e->plan->m, pitch = e->plan->pitch;
+  nmk_sums *const sums = e->sums;
+  for (uint32_t s = 0; s < e->strip->strips; s++) {
+    for (uint32_t t = 0; t < e->strip->tiles; t++) {
+      double columns[NMK_MAX_TILE] = {0};
+      for (int i = 0; i < m; i++) {
+        double row[NMK_MAX_TILE];
+        load_double(row, weights_at(e, s, t, i), m, e->strip->dtype);
+        for (int j = 0; j < m; j++) columns[j] += row[j];
+        put_bits(mask_row(e, s, i), (size_t)t * (size_t)m, m, ~0ull);
+      }
+      sums->total += sum_pairwise(columns, pitch);
     }
-    if (e->queues[1].count >= NMK_LANES) run_fine(e, 1);
   }
-  for (int pass = 1; pass <= FINE_PASSES; pass++)
-    while (e->queues[pass].count > 0) run_fine(e, pass);
-  for (size_t t = 0; t < strip->tiles; t++) {
+  sums->kept = sums->total;
+  if (!(sums->total < INFINITY)) sums->nonfinite = find_not_finite(e->plan, e->strip);
+  sums->settled[0] = e->strip->tiles * e->strip->strips;
+}
+
+static void transposable(
+  const nmk_plan *plan, const nmk_strip *strip, void *workspace, nmk_sums *sums) {
+  *sums = (nmk_sums){.nonfinite = -1};
+  char *memory = workspace;
+  engine *const e = take(&memory, sizeof(engine));
+  set_up(e, memory, plan, strip, sums);
+  if (plan->n == plan->m) {
+    keep_all(e);
+    return;
+  }
+  for (uint32_t s = 0; s < strip->strips; s++) {
+    for (size_t first = 0; first < strip->tiles; first += NMK_LANES) {
+      const size_t left = strip->tiles - first;
+      const int count = left < NMK_LANES ? (int)left : NMK_LANES;
+      block_state state = BLOCK_SUBNORMAL;
+      if (!e->is_wide) state = first_pass_any_float(e, s, (uint32_t)first, count);
+      if (state == BLOCK_SUBNORMAL) state = first_pass_any_double(e, s, (uint32_t)first, count);
+      if (state == BLOCK_NOT_FINITE) {
+        sums->nonfinite = find_not_finite(plan, strip);
+        return;
+      }
+      run_full_blocks(e, 0);
+    }
+  }
+  for (int pass = 1; pass <= DEEP_PASS; pass++)
+    while (e->queues[pass].count > 0) run_pass(e, pass);
+  for (size_t t = 0; t < strip->tiles * strip->strips; t++) {
     sums->kept += e->kept[t];
     sums->total += e->total[t];
   }

@@ -38,7 +38,8 @@ typedef struct nmk_plan {
   int32_t n, m;
   bool at_most;
   int32_t pitch; /* m rounded up to a power of two */
-  int32_t sweeps[2]; /* how many in the first pass, and in each finer one */
+  int32_t sweeps[3]; /* how many in the first pass, in each finer one, and in float64 */
+  int32_t near; /* how many entries the rows of a tile that has nearly converged are off by */
   /* A sorting network for m values without the comparators that ranks n and n + 1 do not
      need; the second is for ranks m - n and m - n + 1. */
   int32_t comparators[2];
@@ -49,11 +50,14 @@ typedef struct nmk_plan {
   uint16_t tie_break[NMK_MAX_TILE * NMK_MAX_TILE];
 } nmk_plan;
 
-/* m whole rows of a row-major matrix, or as many of their columns as make whole tiles. */
+/* Some strips of m whole rows of a row-major matrix, or as many of their columns as make whole
+   tiles. Tiles that need more work are gathered from all of them, so several are solved faster
+   together than alone. */
 typedef struct nmk_strip {
   const void *base;   /* need not be aligned */
   ptrdiff_t row_bytes;
-  size_t tiles;
+  size_t strips;
+  size_t tiles;       /* in one strip */
   nmk_dtype dtype;
   uint8_t *mask;      /* bits, least significant first; (tiles * m + 7) / 8 bytes of each row */
   ptrdiff_t mask_row_bytes;
@@ -67,8 +71,9 @@ typedef struct nmk_sums {
   /* The first entry that is not finite, as row * (tiles * m) + column, or -1. If there is one,
      the rest of the result means nothing. */
   int64_t nonfinite;
-  /* How many tiles each stage settled: the sweeps, the finer sweeps, the augmenting paths. */
-  uint64_t settled[3];
+  /* How many tiles each stage settled: the sweeps, the finer sweeps, the sweeps in float64, the
+     augmenting paths. */
+  uint64_t settled[4];
 } nmk_sums;
 
 /* The kernels of one instruction set. */
@@ -76,7 +81,7 @@ typedef struct nmk_table {
   nmk_isa isa;
   const char *name;
   /* An optimal transposable mask of a strip. `workspace` is 64-byte aligned and holds
-     nmk_workspace_bytes(plan, strip->tiles). */
+     nmk_workspace_bytes(plan, strip->strips * strip->tiles). */
   void (*transposable)(
     const nmk_plan *plan, const nmk_strip *strip, void *workspace, nmk_sums *sums);
 } nmk_table;

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Sweeps in float64, sixteen tiles at once, for tiles of which 16 bits show too little: weights of
+ * many orders of magnitude, or ties on top of a large common part.
+ *
+ * Where all weights of a tile are multiples of a unit of at least 2^-24, ties are broken below it,
+ * and the potentials are rounded so that all arithmetic is exact. Other tiles count as settled only
+ * if no sign is in doubt.
+ */
+
+enum { DEEP_LANES = 16, FINEST_UNIT = -24 };
+
+NMK_INLINE vd larger(vd a, vd b) { return a > b ? a : b; }
+NMK_INLINE vd smaller(vd a, vd b) { return a < b ? a : b; }
+
+static void deep_sweeps(const nmk_plan *plan, const vd *restrict w, vd *restrict u, vd *restrict v) {
+  const int m = plan->m, n = plan->n;
+  vd x[NMK_MAX_TILE];
+  for (int round = 0; round < plan->sweeps[2]; round++) {
+    for (int side = 0; side < 2; side++) {
+      for (int i = 0; i < m; i++) {
+        if (side == 0) {
+          for (int j = 0; j < m; j++) x[j] = w[i * m + j] - v[j];
+        } else {
+          for (int j = 0; j < m; j++) x[j] = w[j * m + i] - u[j];
+        }
+        for (int k = 0; k < plan->comparators[0]; k++) {
+          const int a = plan->network[0][k][0], b = plan->network[0][k][1];
+          const vd high = larger(x[a], x[b]), low = smaller(x[a], x[b]);
+          x[a] = high;
+          x[b] = low;
+        }
+        (side == 0 ? u : v)[i] = (x[n - 1] + x[n]) * 0.5;
+      }
+    }
+  }
+}
+
+/* The unit of a scaled tile, as its logarithm. */
+static int tile_unit(const double *w, int count) {
+  /* After adding 1.5 * 2^52 the integer part can be read from the bits. */
+  const double magic = 0x1.8p52, factor = 0x1p24;
+  uint64_t all = 0;
+  bool exact = true;
+  for (int k = 0; k < count; k++) {
+    const double x = w[k] * factor, shifted = x + magic;
+    uint64_t bits;
+    memcpy(&bits, &shifted, 8);
+    all |= bits;
+    exact &= shifted - magic == x;
+  }
+  if (!exact) return UNIT_UNKNOWN;
+  all &= (1ull << 51) - 1;
+  return all == 0 ? 13 : __builtin_ctzll(all) + FINEST_UNIT;
+}
+
+static void deep_pass(engine *e) {
+  const nmk_plan *plan = e->plan;
+  const int m = plan->m, n = plan->n, pitch = plan->pitch;
+  struct queue *const queue = &e->queues[DEEP_PASS];
+  const int count = queue->count < DEEP_LANES ? queue->count : DEEP_LANES;
+  queue->count -= count;
+  pending_tile *const tiles = queue->entries + queue->count;
+  vd *const w = e->deep, *const u = w + m * m, *const v = u + m;
+  double *const lanes = (double *)e->deep;
+  double inverse[DEEP_LANES], *const tile = e->weights;
+  vd grid = {0}, step = {0};
+  vl is_exact = {0};
+
+  for (int t = 0; t < DEEP_LANES; t++) {
+    grid[t] = 1;
+    inverse[t] = 1;
+    if (t >= count) {
+      for (int k = 0; k < m * m + 2 * m; k++) lanes[k * DEEP_LANES + t] = 0;
+      continue;
+    }
+    inverse[t] = load_scaled(e, &tiles[t], tile);
+    const int unit = tile_unit(tile, m * pitch);
+    if (unit != UNIT_UNKNOWN) {
+      tiles[t].step = __builtin_ldexp(1, unit - plan->path_bits - plan->tie_bits);
+      step[t] = tiles[t].step;
+      /* One bit finer than the weights, so that a midpoint fits. */
+      grid[t] = 2 / tiles[t].step;
+      is_exact[t] = -1;
+    }
+    for (int i = 0; i < m; i++)
+      for (int j = 0; j < m; j++) lanes[(i * m + j) * DEEP_LANES + t] = tile[i * pitch + j];
+    for (int j = 0; j < m; j++) {
+      lanes[(m * m + j) * DEEP_LANES + t] = tiles[t].u[j];
+      lanes[(m * m + m + j) * DEEP_LANES + t] = tiles[t].v[j];
+    }
+  }
+  for (int i = 0; i < m; i++)
+    for (int j = 0; j < m; j++) w[i * m + j] += step * tie_break(plan, i, j);
+  deep_sweeps(plan, w, u, v);
+
+  /* Round the potentials of exact tiles to the grid: below 2^51 units of it, as they are, the
+     constant makes the sum an integer. */
+  for (int k = 0; k < 2 * m; k++) {
+    const vd rounded = (u[k] * grid + 0x1.8p52 - 0x1.8p52) / grid;
+    u[k] = is_exact ? rounded : u[k];
+  }
+
+  vl column_counts[NMK_MAX_TILE], rows[NMK_MAX_TILE], wrong = {0}, unclear = {0};
+  vd column_sums[NMK_MAX_TILE], doubt[NMK_MAX_TILE];
+  for (int j = 0; j < pitch; j++) {
+    column_counts[j] = (vl){0};
+    column_sums[j] = (vd){0};
+  }
+  /* How far w - u can be rounded where it is near v. Where it is not, rounding does not matter. */
+  for (int j = 0; j < m; j++)
+    doubt[j] = is_exact ? (vd){0} : (v[j] > 0 ? v[j] : -v[j]) * 0x1p-51;
+  for (int i = 0; i < m; i++) {
+    vl row_count = {0}, bits = {0};
+    for (int j = 0; j < m; j++) {
+      const vd rest = w[i * m + j] - u[i];
+      const vl keep = rest > v[j] + doubt[j];
+      unclear |= keep ^ (rest > v[j] - doubt[j]);
+      row_count -= keep;
+      column_counts[j] -= keep;
+      bits |= keep & (vl){0} + (int64_t)(1ull << j);
+      const vd true_weight = w[i * m + j] - step * tie_break(plan, i, j);
+      column_sums[j] += (vd)((vl)true_weight & keep);
+    }
+    wrong |= row_count != n;
+    rows[i] = bits;
+  }
+  for (int j = 0; j < m; j++) wrong |= column_counts[j] != n;
+  for (int length = pitch; length > 1; length /= 2)
+    for (int k = 0; k < length / 2; k++)
+      column_sums[k] = column_sums[2 * k] + column_sums[2 * k + 1];
+
+  for (int t = 0; t < count; t++) {
+    if (!wrong[t] && !unclear[t]) {
+      for (int i = 0; i < m; i++)
+        put_bits(mask_row(e, tiles[t].strip, i), (size_t)tiles[t].place * (size_t)m, m,
+          (uint64_t)rows[i][t]);
+      e->kept[tile_index(e, tiles[t].strip, tiles[t].place)] = column_sums[0][t] * inverse[t];
+      e->sums->settled[2]++;
+      continue;
+    }
+    for (int j = 0; j < m; j++) {
+      tiles[t].u[j] = u[j][t];
+      tiles[t].v[j] = v[j][t];
+    }
+    settle_alone(e, &tiles[t]);
+  }
+}
