@@ -101,7 +101,7 @@ NMK_INLINE REALS FN(tie_row)(const nmk_plan *plan, int i, int c, int pitch) {
   const int row = pitch > CHUNK ? pitch : CHUNK;
   v16u x;
   memcpy(&x, plan->tie_break + i * row + (c & (row - 1)), sizeof(x));
-  return __builtin_convertvector(__builtin_convertvector(x, vi), REALS);
+  return __builtin_convertvector(__builtin_convertvector(x >> TIE_SHIFT, vi), REALS);
 }
 
 /*

@@ -3,18 +3,47 @@
  * Sweeps in float64, sixteen tiles at once, for tiles of which 16 bits show too little: weights of
  * many orders of magnitude, or ties on top of a large common part.
  *
- * Where all weights of a tile are multiples of a unit of at least 2^-24, ties are broken below it,
+ * Where all weights of a tile are multiples of a unit of at least 2^-22, ties are broken below it,
  * and the potentials are rounded so that all arithmetic is exact. Other tiles count as settled only
  * if no sign is in doubt.
  */
 
-enum { DEEP_LANES = 16, FINEST_UNIT = -24 };
+enum { DEEP_LANES = 16, FINEST_UNIT = -22 };
 
-NMK_INLINE vd larger(vd a, vd b) { return a > b ? a : b; }
-NMK_INLINE vd smaller(vd a, vd b) { return a < b ? a : b; }
+NMK_INLINE void deep_sweeps_fixed(
+  int count, const vd *restrict w, vd *restrict u, vd *restrict v, int m, int n) {
+  vd x[NMK_MAX_TILE], first, second;
+  for (int round = 0; round < count; round++) {
+    for (int i = 0; i < m; i++) {
+#pragma clang loop unroll(full)
+      for (int j = 0; j < m; j++) x[j] = w[i * m + j] - v[j];
+      middle_pair_d(x, m, n, &first, &second);
+      u[i] = (first + second) * 0.5;
+    }
+    for (int j = 0; j < m; j++) {
+#pragma clang loop unroll(full)
+      for (int i = 0; i < m; i++) x[i] = w[i * m + j] - u[i];
+      middle_pair_d(x, m, n, &first, &second);
+      v[j] = (first + second) * 0.5;
+    }
+  }
+}
 
 static void deep_sweeps(const nmk_plan *plan, const vd *restrict w, vd *restrict u, vd *restrict v) {
   const int m = plan->m, n = plan->n;
+#define FIXED(N, M)                                              \
+  if (n == N && m == M) {                                        \
+    deep_sweeps_fixed(plan->sweeps[2], w, u, v, M, N);           \
+    return;                                                      \
+  }
+  FIXED(1, 2)
+  FIXED(1, 4)
+  FIXED(2, 4)
+  FIXED(1, 8)
+  FIXED(2, 8)
+  FIXED(4, 8)
+  FIXED(8, 16)
+#undef FIXED
   vd x[NMK_MAX_TILE];
   for (int round = 0; round < plan->sweeps[2]; round++) {
     for (int side = 0; side < 2; side++) {
@@ -26,9 +55,9 @@ static void deep_sweeps(const nmk_plan *plan, const vd *restrict w, vd *restrict
         }
         for (int k = 0; k < plan->comparators[0]; k++) {
           const int a = plan->network[0][k][0], b = plan->network[0][k][1];
-          const vd high = larger(x[a], x[b]), low = smaller(x[a], x[b]);
+          const vd high = x[a] > x[b] ? x[a] : x[b];
+          x[b] = x[a] < x[b] ? x[a] : x[b];
           x[a] = high;
-          x[b] = low;
         }
         (side == 0 ? u : v)[i] = (x[n - 1] + x[n]) * 0.5;
       }
@@ -39,7 +68,7 @@ static void deep_sweeps(const nmk_plan *plan, const vd *restrict w, vd *restrict
 /* The unit of a scaled tile, as its logarithm. */
 static int tile_unit(const double *w, int count) {
   /* After adding 1.5 * 2^52 the integer part can be read from the bits. */
-  const double magic = 0x1.8p52, factor = 0x1p24;
+  const double magic = 0x1.8p52, factor = 0x1p22;
   uint64_t all = 0;
   bool exact = true;
   for (int k = 0; k < count; k++) {
@@ -54,9 +83,9 @@ static int tile_unit(const double *w, int count) {
   return all == 0 ? 13 : __builtin_ctzll(all) + FINEST_UNIT;
 }
 
-static void deep_pass(engine *e) {
+NMK_INLINE void deep_pass_fixed(engine *e, const int m, const int pitch) {
   const nmk_plan *plan = e->plan;
-  const int m = plan->m, n = plan->n, pitch = plan->pitch;
+  const int n = plan->n;
   struct queue *const queue = &e->queues[DEEP_PASS];
   const int count = queue->count < DEEP_LANES ? queue->count : DEEP_LANES;
   queue->count -= count;
@@ -74,11 +103,12 @@ static void deep_pass(engine *e) {
       for (int k = 0; k < m * m + 2 * m; k++) lanes[k * DEEP_LANES + t] = 0;
       continue;
     }
-    inverse[t] = load_scaled(e, &tiles[t], tile);
+    inverse[t] = load_scaled_fixed(e, &tiles[t], tile, m, pitch);
     const int unit = tile_unit(tile, m * pitch);
     if (unit != UNIT_UNKNOWN) {
-      tiles[t].step = __builtin_ldexp(1, unit - plan->path_bits - plan->tie_bits);
+      tiles[t].step = __builtin_ldexp(1, unit - plan->path_bits - NMK_TIE_BITS);
       step[t] = tiles[t].step;
+      tiles[t].is_coarse = false;
       /* One bit finer than the weights, so that a midpoint fits. */
       grid[t] = 2 / tiles[t].step;
       is_exact[t] = -1;
@@ -91,7 +121,7 @@ static void deep_pass(engine *e) {
     }
   }
   for (int i = 0; i < m; i++)
-    for (int j = 0; j < m; j++) w[i * m + j] += step * tie_break(plan, i, j);
+    for (int j = 0; j < m; j++) w[i * m + j] += step * (double)tie_break(plan, i, j, false);
   deep_sweeps(plan, w, u, v);
 
   /* Round the potentials of exact tiles to the grid: below 2^51 units of it, as they are, the
@@ -119,7 +149,7 @@ static void deep_pass(engine *e) {
       row_count -= keep;
       column_counts[j] -= keep;
       bits |= keep & (vl){0} + (int64_t)(1ull << j);
-      const vd true_weight = w[i * m + j] - step * tie_break(plan, i, j);
+      const vd true_weight = w[i * m + j] - step * (double)tie_break(plan, i, j, false);
       column_sums[j] += (vd)((vl)true_weight & keep);
     }
     wrong |= row_count != n;
@@ -144,5 +174,23 @@ static void deep_pass(engine *e) {
       tiles[t].v[j] = v[j][t];
     }
     settle_alone(e, &tiles[t]);
+  }
+}
+
+#define DEEP_FIXED(P)                                           \
+  static void deep_pass_##P(engine *e) { deep_pass_fixed(e, P, P); }
+DEEP_FIXED(4)
+DEEP_FIXED(8)
+DEEP_FIXED(16)
+DEEP_FIXED(32)
+#undef DEEP_FIXED
+
+static void deep_pass(engine *e) {
+  switch (e->plan->m) {
+  case 4: deep_pass_4(e); break;
+  case 8: deep_pass_8(e); break;
+  case 16: deep_pass_16(e); break;
+  case 32: deep_pass_32(e); break;
+  default: deep_pass_fixed(e, e->plan->m, e->plan->pitch); break;
   }
 }

@@ -66,8 +66,8 @@ NMK_INLINE bool FN(fine_pass)(engine *e, int pass, const int m, const int pitch)
       pending_tile *tile = &tiles[t];
       tile->zoom *= finer[pass];
       if (tile->unit != UNIT_UNKNOWN) {
-        /* 2^(path_bits + tie_bits) of the new units make one unit of the weights. */
-        tile->zoom = __builtin_ldexp(1, plan->path_bits + plan->tie_bits - tile->unit);
+        /* 2^(path_bits + COARSE_TIE_BITS) of the new units make one unit of the weights. */
+        tile->zoom = __builtin_ldexp(1, plan->path_bits + COARSE_TIE_BITS - tile->unit);
         tile->step = 1 / tile->zoom;
         tile_step = (REAL)tile->step;
         raised_lanes[t] = 0xffff;
@@ -84,10 +84,9 @@ NMK_INLINE bool FN(fine_pass)(engine *e, int pass, const int m, const int pitch)
   }
   FN(quantise_around)(e, weights, u, v, zoom, m, pitch);
   if (any_raised) {
-    const int row = pitch > CHUNK ? pitch : CHUNK;
     for (int i = 0; i < m; i++)
       for (int j = 0; j < m; j++)
-        e->q[i * m + j] += raised_lanes & plan->tie_break[i * row + j];
+        e->q[i * m + j] += raised_lanes & (uint16_t)tie_break(plan, i, j, true);
   }
   for (int j = 0; j < m; j++) e->lane_s[j] = (vu){0} + OFFSET;
   e->sweep(plan, e->q, e->lane_u, e->lane_s, plan->sweeps[1]);

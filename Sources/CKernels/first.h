@@ -74,7 +74,7 @@ NMK_INLINE void FN(send_on)(
   const nmk_plan *plan = e->plan;
   const int words = (NMK_LANES * pitch + 63) / 64;
   const REAL *const u = (const REAL *)e->u + lane * pitch, *const v = (const REAL *)e->v + lane * pitch;
-  const int finest = plan->path_bits + plan->tie_bits - FIRST_ZOOM_BITS;
+  const int finest = plan->path_bits + COARSE_TIE_BITS - FIRST_ZOOM_BITS;
   const int unit = FN(coarse_unit)(weights, lane, m, pitch, finest);
   const bool is_near = imbalance(e, e->bits, words, lane) <= plan->near;
   const int pass = unit != UNIT_UNKNOWN || is_near ? 1 : DEEP_PASS;

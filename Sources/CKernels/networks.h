@@ -8,19 +8,22 @@
  * ends by exchanging the n-th with the (n + 1)-th, which the mean does not need, so that each of
  * the two is an order statistic of half the values. What no result needs, the compiler drops.
  *
+ * Included for each type of vector: VEC, with NET(name) for the names and HIGH and LOW for the
+ * larger and the smaller of two.
+ *
  * Sorting networks of 8 and 16: Knuth, The Art of Computer Programming 3, 5.3.4 (16: Green).
  */
 
 
 #define CE(a, b)                                   \
   do {                                             \
-    const vu big = __builtin_elementwise_max(x[a], x[b]); \
-    x[b] = __builtin_elementwise_min(x[a], x[b]);  \
+    const VEC big = HIGH(x[a], x[b]);              \
+    x[b] = LOW(x[a], x[b]);                        \
     x[a] = big;                                    \
   } while (0)
 
 /* Sorts x[0 ..< count], largest first. */
-NMK_INLINE void sort_vectors(vu *x, int count) {
+NMK_INLINE void NET(sort_vectors)(VEC *x, int count) {
   switch (count) {
   case 2:
     CE(0, 1);
@@ -53,35 +56,35 @@ NMK_INLINE void sort_vectors(vu *x, int count) {
 }
 
 /* The k-th largest of a[0], a[stride] ... and b[0], b[stride] ..., `count` sorted values each. */
-NMK_INLINE vu order_statistic(const vu *a, const vu *b, int stride, int count, int k) {
+NMK_INLINE VEC NET(order_statistic)(const VEC *a, const VEC *b, int stride, int count, int k) {
   const int first = k > count ? k - count : 0, last = k < count ? k : count;
-  vu best = {0};
+  VEC best = {0};
 #pragma clang loop unroll(full)
   for (int i = first; i <= last; i++) {
-    vu least;
+    VEC least;
     if (i == 0) {
       least = b[(k - 1) * stride];
     } else if (i == k) {
       least = a[(k - 1) * stride];
     } else {
-      least = __builtin_elementwise_min(a[(i - 1) * stride], b[(k - i - 1) * stride]);
+      least = LOW(a[(i - 1) * stride], b[(k - i - 1) * stride]);
     }
-    best = i == first ? least : __builtin_elementwise_max(best, least);
+    best = i == first ? least : HIGH(best, least);
   }
   return best;
 }
 
 /* The n-th and (n + 1)-th largest of x[0 ..< m], in any order. */
-NMK_INLINE void middle_pair(vu *x, int m, int n, vu *first, vu *second) {
+NMK_INLINE void NET(middle_pair)(VEC *x, int m, int n, VEC *first, VEC *second) {
   const int half = m / 2;
-  sort_vectors(x, half);
-  sort_vectors(x + half, half);
+  NET(sort_vectors)(x, half);
+  NET(sort_vectors)(x + half, half);
   if (n % 2 == 0) {
-    *first = order_statistic(x, x + half, 2, (half + 1) / 2, n / 2 + 1);
-    *second = order_statistic(x + 1, x + half + 1, 2, half / 2, n / 2);
+    *first = NET(order_statistic)(x, x + half, 2, (half + 1) / 2, n / 2 + 1);
+    *second = NET(order_statistic)(x + 1, x + half + 1, 2, half / 2, n / 2);
   } else {
-    *first = order_statistic(x, x + half, 1, half, n);
-    *second = order_statistic(x, x + half, 1, half, n + 1);
+    *first = NET(order_statistic)(x, x + half, 1, half, n);
+    *second = NET(order_statistic)(x, x + half, 1, half, n + 1);
   }
 }
 

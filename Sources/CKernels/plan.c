@@ -51,7 +51,6 @@ bool nmk_plan_init(nmk_plan *plan, int n, int m, bool at_most) {
   plan->sweeps[2] = m <= 2 ? 4 : m <= 4 ? 8 : m <= 8 ? 8 : m <= 16 ? 10 : 12;
   plan->near = 2 + m / 8;
   while (1 << plan->path_bits < m) plan->path_bits++;
-  plan->tie_bits = 6;
   /* A diagonal band, which is itself a mask, above noise: equal tiles are settled by the band,
      and partly equal ones by the noise. (Steele et al., splitmix64.) */
   const int row = plan->pitch > 16 ? plan->pitch : 16;
@@ -63,8 +62,8 @@ bool nmk_plan_init(nmk_plan *plan, int n, int m, bool at_most) {
       x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
       x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
       x ^= x >> 31;
-      const int noise = (int)(x >> (64 - plan->tie_bits + 1));
-      const int band = (j - i + m) % m < n ? 1 << (plan->tie_bits - 1) : 0;
+      const int noise = (int)(x >> (64 - NMK_TIE_BITS + 1));
+      const int band = (j - i + m) % m < n ? 1 << (NMK_TIE_BITS - 1) : 0;
       plan->tie_break[i * row + j] = (uint16_t)(band + noise);
     }
     for (int j = plan->pitch; j < row; j++)

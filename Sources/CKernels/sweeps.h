@@ -35,13 +35,13 @@ NMK_INLINE void sweep_fixed(SWEEP_PARAMETERS, int m, int n, int count) {
     for (int i = 0; i < m; i++) {
 #pragma clang loop unroll(full)
       for (int j = 0; j < m; j++) x[j] = q[i * m + j] + s[j];
-      middle_pair(x, m, n, &first, &second);
+      middle_pair_u(x, m, n, &first, &second);
       u[i] = overdo(mean(first, second), u[i], round, m);
     }
     for (int j = 0; j < m; j++) {
 #pragma clang loop unroll(full)
       for (int i = 0; i < m; i++) x[i] = u[i] - q[i * m + j];
-      middle_pair(x, m, m - n, &first, &second);
+      middle_pair_u(x, m, m - n, &first, &second);
       s[j] = overdo(mean(first, second), s[j], round, m);
     }
   }

@@ -12,6 +12,8 @@
  * settled goes to the augmenting paths.
  */
 
+/* The first finer pass has room for some bits of the tie break only. */
+enum { COARSE_TIE_BITS = 6, TIE_SHIFT = NMK_TIE_BITS - COARSE_TIE_BITS };
 enum { FIRST_ZOOM_BITS = 4, FINE_PASSES = 2, DEEP_PASS = 3, CENTRE = 1 << 13 };
 enum { UNIT_UNKNOWN = -100 };
 /* A queue holds less than a block when a pass starts, and a pass adds one block at most. */
@@ -24,6 +26,7 @@ typedef struct pending_tile {
   int32_t unit;   /* log2 of the unit of the weights, where it is coarse, or UNIT_UNKNOWN */
   double zoom;
   double step;    /* of the tie break that was added to the weights, or 0 */
+  bool is_coarse; /* whether that has COARSE_TIE_BITS bits */
   double *u, *v;
 } pending_tile;
 
@@ -100,8 +103,8 @@ NMK_INLINE double sum_pairwise(double *values, int count) {
 }
 
 /* Loads one tile, scaled as in every pass, in rows `pitch` apart; returns the scale's inverse. */
-static double load_scaled(const engine *e, const pending_tile *tile, double *w) {
-  const int m = e->plan->m, pitch = e->plan->pitch;
+NMK_INLINE double load_scaled_fixed(
+  const engine *e, const pending_tile *tile, double *w, const int m, const int pitch) {
   double largest = 0;
   for (int i = 0; i < m; i++) {
     double *row = w + i * pitch;
@@ -117,9 +120,14 @@ static double load_scaled(const engine *e, const pending_tile *tile, double *w) 
   return __builtin_ldexp(1, exponent - 1023 - 13);
 }
 
-/* The tie break of an entry. */
-NMK_INLINE double tie_break(const nmk_plan *plan, int i, int j) {
-  return plan->tie_break[i * (plan->pitch > CHUNK ? plan->pitch : CHUNK) + j];
+static double load_scaled(const engine *e, const pending_tile *tile, double *w) {
+  return load_scaled_fixed(e, tile, w, e->plan->m, e->plan->pitch);
+}
+
+/* The tie break of an entry, all of it or as much as the step leaves room for. */
+NMK_INLINE int tie_break(const nmk_plan *plan, int i, int j, bool is_coarse) {
+  const int whole = plan->tie_break[i * (plan->pitch > CHUNK ? plan->pitch : CHUNK) + j];
+  return is_coarse ? whole >> TIE_SHIFT : whole;
 }
 
 /* Solves one tile by augmenting paths from where the sweeps left it. */
@@ -130,19 +138,19 @@ static void settle_alone(engine *e, const pending_tile *tile) {
   const double inverse = load_scaled(e, tile, f->w), step = tile->step;
   if (step > 0)
     for (int i = 0; i < m; i++)
-      for (int j = 0; j < m; j++) f->w[i * pitch + j] += step * tie_break(plan, i, j);
+      for (int j = 0; j < m; j++) f->w[i * pitch + j] += step * tie_break(plan, i, j, tile->is_coarse);
   memcpy(f->u, tile->u, sizeof(double) * (size_t)m);
   memcpy(f->v, tile->v, sizeof(double) * (size_t)m);
   double gap = finish_tile(f, plan->n, m, pitch, plan->at_most);
-  /* A complete proof for raised weights is one for the true ones; one that rounding spoils can be
-     off by all that was added. */
-  if (step > 0 && gap > 0) gap += step * m * plan->n * (1 << plan->tie_bits);
+  /* No cycle gains more than the gap and what was added along it, and if that is less than the
+     unit of the weights, none gains anything. */
+  if (step > 0) gap = gap < step ? 0 : gap + step * m * plan->n * (1 << NMK_TIE_BITS);
 
   double kept[NMK_MAX_TILE];
   for (int j = 0; j < pitch; j++) kept[j] = 0;
   for (int i = 0; i < m; i++)
     for (int j = 0; j < m; j++)
-      if (f->kept[i] >> j & 1) kept[j] += f->w[i * pitch + j] - step * tie_break(plan, i, j);
+      if (f->kept[i] >> j & 1) kept[j] += f->w[i * pitch + j] - step * tie_break(plan, i, j, tile->is_coarse);
   e->kept[tile_index(e, tile->strip, tile->place)] = sum_pairwise(kept, pitch) * inverse;
   e->gap += gap * inverse;
   for (int i = 0; i < m; i++)
@@ -170,6 +178,7 @@ NMK_INLINE pending_tile *enqueue(engine *e, int pass, uint32_t strip, uint32_t p
   entry->unit = UNIT_UNKNOWN;
   entry->zoom = 1;
   entry->step = 0;
+  entry->is_coarse = true;
   return entry;
 }
 

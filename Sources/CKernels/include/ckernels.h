@@ -16,7 +16,7 @@
 extern "C" {
 #endif
 
-enum { NMK_MAX_TILE = 64, NMK_MAX_GROUP = 1024 };
+enum { NMK_MAX_TILE = 64, NMK_MAX_GROUP = 1024, NMK_TIE_BITS = 10 };
 
 /* Element types, in the order of Sparsity.DataType. */
 typedef enum nmk_dtype {
@@ -44,9 +44,9 @@ typedef struct nmk_plan {
      need; the second is for ranks m - n and m - n + 1. */
   int32_t comparators[2];
   uint8_t network[2][1088][2];
-  /* A fixed pattern that tells equal entries apart, in rows of max(16, pitch) that repeat it, how
-     many bits it has, and how many the sum of m of them can have more. */
-  int32_t tie_bits, path_bits;
+  /* A fixed pattern of NMK_TIE_BITS bits that tells equal entries apart, in rows of
+     max(16, pitch) that repeat it; and how many bits the sum of m such entries can have more. */
+  int32_t path_bits;
   uint16_t tie_break[NMK_MAX_TILE * NMK_MAX_TILE];
 } nmk_plan;
 
