@@ -10,30 +10,54 @@
 
 enum { DEEP_LANES = 16, FINEST_UNIT = -22 };
 
-NMK_INLINE void deep_sweeps_fixed(
-  int count, const vd *restrict w, vd *restrict u, vd *restrict v, int m, int n) {
+/* The sweeps' step, overdone where the weights are near enough to each other for that to help. */
+NMK_INLINE vd deep_step(vd new, vd old, int round, vd overdo) {
+  return round > 0 ? new + (new - old) * overdo : new;
+}
+
+NMK_INLINE vd least_deep(const vd *potentials, int m) {
+  vd least = potentials[0];
+  for (int j = 1; j < m; j++) least = potentials[j] < least ? potentials[j] : least;
+  return least;
+}
+
+/* Moves the end of an interval up to -least, where its other end allows that. */
+NMK_INLINE void hold_above(vd *first, vd *second, vd least) {
+  const vd high = *first > *second ? *first : *second, low = *first > *second ? *second : *first;
+  const vd floor = low > -least ? low : -least;
+  *first = high;
+  *second = floor < high ? floor : high;
+}
+
+#define DEEP_PARAMETERS \
+  const nmk_plan *plan, vd overdo, const vd *restrict w, vd *restrict u, vd *restrict v
+
+NMK_INLINE void deep_sweeps_fixed(DEEP_PARAMETERS, int m, int n) {
+  const int count = plan->sweeps[2];
   vd x[NMK_MAX_TILE], first, second;
   for (int round = 0; round < count; round++) {
     for (int i = 0; i < m; i++) {
 #pragma clang loop unroll(full)
       for (int j = 0; j < m; j++) x[j] = w[i * m + j] - v[j];
       middle_pair_d(x, m, n, &first, &second);
-      u[i] = (first + second) * 0.5;
+      if (plan->at_most) hold_above(&first, &second, least_deep(v, m));
+      u[i] = deep_step((first + second) * 0.5, u[i], round, overdo);
     }
     for (int j = 0; j < m; j++) {
 #pragma clang loop unroll(full)
       for (int i = 0; i < m; i++) x[i] = w[i * m + j] - u[i];
       middle_pair_d(x, m, n, &first, &second);
-      v[j] = (first + second) * 0.5;
+      if (plan->at_most) hold_above(&first, &second, least_deep(u, m));
+      v[j] = deep_step((first + second) * 0.5, v[j], round, overdo);
     }
   }
 }
 
-static void deep_sweeps(const nmk_plan *plan, const vd *restrict w, vd *restrict u, vd *restrict v) {
+static void deep_sweeps(DEEP_PARAMETERS) {
   const int m = plan->m, n = plan->n;
 #define FIXED(N, M)                                              \
   if (n == N && m == M) {                                        \
-    deep_sweeps_fixed(plan->sweeps[2], w, u, v, M, N);           \
+    deep_sweeps_fixed(plan, overdo, w, u, v, M, N);          \
     return;                                                      \
   }
   FIXED(1, 2)
@@ -59,7 +83,9 @@ static void deep_sweeps(const nmk_plan *plan, const vd *restrict w, vd *restrict
           x[b] = x[a] < x[b] ? x[a] : x[b];
           x[a] = high;
         }
-        (side == 0 ? u : v)[i] = (x[n - 1] + x[n]) * 0.5;
+        if (plan->at_most) hold_above(&x[n - 1], &x[n], least_deep(side == 0 ? v : u, m));
+        vd *const potential = (side == 0 ? u : v) + i;
+        *potential = deep_step((x[n - 1] + x[n]) * 0.5, *potential, round, overdo);
       }
     }
   }
@@ -122,7 +148,8 @@ NMK_INLINE void deep_pass_fixed(engine *e, const int m, const int pitch) {
   }
   for (int i = 0; i < m; i++)
     for (int j = 0; j < m; j++) w[i * m + j] += step * (double)tie_break(plan, i, j, false);
-  deep_sweeps(plan, w, u, v);
+  const vd overdo = {0};
+  deep_sweeps(plan, is_exact ? overdo + (m > 4 ? 0.25 : 0) : overdo, w, u, v);
 
   /* Round the potentials of exact tiles to the grid: below 2^51 units of it, as they are, the
      constant makes the sum an integer. */
@@ -156,6 +183,7 @@ NMK_INLINE void deep_pass_fixed(engine *e, const int m, const int pitch) {
     rows[i] = bits;
   }
   for (int j = 0; j < m; j++) wrong |= column_counts[j] != n;
+  if (plan->at_most) wrong |= least_deep(u, m) + least_deep(v, m) < 0;
   for (int length = pitch; length > 1; length /= 2)
     for (int k = 0; k < length / 2; k++)
       column_sums[k] = column_sums[2 * k] + column_sums[2 * k + 1];

@@ -89,7 +89,7 @@ NMK_INLINE bool FN(fine_pass)(engine *e, int pass, const int m, const int pitch)
         e->q[i * m + j] += raised_lanes & (uint16_t)tie_break(plan, i, j, true);
   }
   for (int j = 0; j < m; j++) e->lane_s[j] = (vu){0} + OFFSET;
-  e->sweep(plan, e->q, e->lane_u, e->lane_s, plan->sweeps[1]);
+  e->sweep(plan, e->q, e->lane_u, e->lane_s, plan->sweeps[1], false);
   for (int side = 0; side < 2; side++) {
     REAL *const sum = side == 0 ? u : v;
     FN(potentials)(e, scratch, side, m, pitch);
@@ -101,6 +101,7 @@ NMK_INLINE bool FN(fine_pass)(engine *e, int pass, const int m, const int pitch)
   if (m < pitch) FN(close_columns)(v, m, pitch);
   FN(read_signs)(plan, weights, any_raised ? step : NULL, u, v, m, pitch, e->bits, e->unsettled,
     e->kept_columns, e->total_columns);
+  if (plan->at_most) FN(check_potentials)(e, count, m, pitch);
 
   for (int t = 0; t < count; t++) {
     pending_tile *tile = &tiles[t];

@@ -86,6 +86,19 @@ NMK_INLINE void FN(send_on)(
   }
 }
 
+/* Under at_most a tile is settled only if a shift makes all its potentials non-negative. */
+NMK_INLINE void FN(check_potentials)(const engine *e, int count, int m, int pitch) {
+  const REAL *u = e->u, *v = e->v;
+  for (int t = 0; t < count; t++, u += pitch, v += pitch) {
+    REAL least_u = u[0], least_v = v[0];
+    for (int j = 1; j < m; j++) {
+      least_u = u[j] < least_u ? u[j] : least_u;
+      least_v = v[j] < least_v ? v[j] : least_v;
+    }
+    if (least_u + least_v < 0) e->unsettled[t * pitch / 64] |= 1ull << t * pitch % 64;
+  }
+}
+
 NMK_INLINE block_state FN(first_pass)(
   engine *e, uint32_t strip, uint32_t first, int count, const int m, const int pitch) {
   const nmk_plan *plan = e->plan;
@@ -97,12 +110,13 @@ NMK_INLINE block_state FN(first_pass)(
   FN(scale)(weights, inverse, m, pitch);
   FN(quantise)(weights, e->q, m, pitch);
   for (int j = 0; j < m; j++) e->lane_s[j] = (vu){0} + OFFSET;
-  e->sweep(plan, e->q, e->lane_u, e->lane_s, plan->sweeps[0]);
+  e->sweep(plan, e->q, e->lane_u, e->lane_s, plan->sweeps[0], plan->at_most);
   FN(potentials)(e, u, 0, m, pitch);
   FN(potentials)(e, v, 1, m, pitch);
   if (m < pitch) FN(close_columns)(v, m, pitch);
   FN(read_signs)(plan, weights, NULL, u, v, m, pitch, e->bits, e->unsettled, e->kept_columns,
     e->total_columns);
+  if (plan->at_most) FN(check_potentials)(e, count, m, pitch);
 
   if (m == pitch) {
     const size_t bytes = ((size_t)count * (size_t)m + 7) / 8;

@@ -48,7 +48,7 @@ bool nmk_plan_init(nmk_plan *plan, int n, int m, bool at_most) {
   plan->comparators[1] = make_network(plan->network[1], m, m - n);
   plan->sweeps[0] = m <= 2 ? 2 : m <= 4 ? 4 : m <= 8 ? 5 : m <= 16 ? 7 : 8;
   plan->sweeps[1] = m <= 2 ? 2 : m <= 4 ? 4 : m <= 8 ? 6 : m <= 16 ? 8 : 12;
-  plan->sweeps[2] = m <= 2 ? 4 : m <= 4 ? 8 : m <= 8 ? 8 : m <= 16 ? 10 : 12;
+  plan->sweeps[2] = m <= 4 ? 5 : 8;
   plan->near = 2 + m / 8;
   while (1 << plan->path_bits < m) plan->path_bits++;
   /* A diagonal band, which is itself a mask, above noise: equal tiles are settled by the band,

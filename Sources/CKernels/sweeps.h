@@ -25,31 +25,66 @@ NMK_INLINE vu overdo(vu new, vu old, int round, int m) {
   return round == 0 ? new : new + step;
 }
 
-#define SWEEP_PARAMETERS const nmk_plan *plan, const vu *restrict q, vu *restrict u, vu *restrict s
-typedef void sweep_function(SWEEP_PARAMETERS, int count);
+/*
+ * Under at_most all potentials must be >= 0 after a shift from one side to the other: u_i >= -v_j
+ * for all i and j. `bound` is the largest -v_j (as s) or the least u_i.
+ */
+NMK_INLINE void hold_row(vu *first, vu *second, vu bound) {
+  const vu high = __builtin_elementwise_max(*first, *second);
+  const vu low = __builtin_elementwise_min(*first, *second);
+  *first = high;
+  *second = __builtin_elementwise_min(high, __builtin_elementwise_max(low, bound));
+}
+NMK_INLINE void hold_column(vu *first, vu *second, vu bound) {
+  const vu high = __builtin_elementwise_max(*first, *second);
+  const vu low = __builtin_elementwise_min(*first, *second);
+  *first = low;
+  *second = __builtin_elementwise_max(low, __builtin_elementwise_min(high, bound));
+}
+NMK_INLINE vu largest_of(const vu *x, int m) {
+  vu result = x[0];
+  for (int j = 1; j < m; j++) result = __builtin_elementwise_max(result, x[j]);
+  return result;
+}
+NMK_INLINE vu least_of(const vu *x, int m) {
+  vu result = x[0];
+  for (int j = 1; j < m; j++) result = __builtin_elementwise_min(result, x[j]);
+  return result;
+}
 
-NMK_INLINE void sweep_fixed(SWEEP_PARAMETERS, int m, int n, int count) {
+#define SWEEP_PARAMETERS const nmk_plan *plan, const vu *restrict q, vu *restrict u, vu *restrict s
+typedef void sweep_function(SWEEP_PARAMETERS, int count, bool held);
+
+NMK_INLINE void sweep_fixed(SWEEP_PARAMETERS, int m, int n, int count, bool held) {
   (void)plan;
   vu x[NMK_MAX_TILE], first, second;
   for (int round = 0; round < count; round++) {
+    const vu row_bound = held ? largest_of(s, m) : (vu){0};
     for (int i = 0; i < m; i++) {
 #pragma clang loop unroll(full)
       for (int j = 0; j < m; j++) x[j] = q[i * m + j] + s[j];
       middle_pair_u(x, m, n, &first, &second);
+      if (held) hold_row(&first, &second, row_bound);
       u[i] = overdo(mean(first, second), u[i], round, m);
     }
+    const vu column_bound = held ? least_of(u, m) : (vu){0};
     for (int j = 0; j < m; j++) {
 #pragma clang loop unroll(full)
       for (int i = 0; i < m; i++) x[i] = u[i] - q[i * m + j];
       middle_pair_u(x, m, m - n, &first, &second);
+      if (held) hold_column(&first, &second, column_bound);
       s[j] = overdo(mean(first, second), s[j], round, m);
     }
   }
 }
 
 #define FIXED_SWEEPS(N, M)                                       \
-  static void sweep_##N##_##M(SWEEP_PARAMETERS, int count) {     \
-    sweep_fixed(plan, q, u, s, M, N, count);                     \
+  static void sweep_##N##_##M(SWEEP_PARAMETERS, int count, bool held) { \
+    if (held) {                                                  \
+      sweep_fixed(plan, q, u, s, M, N, count, true);             \
+    } else {                                                     \
+      sweep_fixed(plan, q, u, s, M, N, count, false);            \
+    }                                                            \
   }
 FIXED_SWEEPS(1, 2)
 FIXED_SWEEPS(1, 4)
@@ -66,12 +101,14 @@ FIXED_SWEEPS(8, 32)
 FIXED_SWEEPS(16, 32)
 
 /* Any other pattern: the pruned network is read from the plan. */
-static void sweep_any(SWEEP_PARAMETERS, int count) {
+static void sweep_any(SWEEP_PARAMETERS, int count, bool held) {
   const int m = plan->m, n = plan->n;
   vu x[NMK_MAX_TILE];
   for (int round = 0; round < count; round++) {
     for (int side = 0; side < 2; side++) {
       const int rank = side == 0 ? n : m - n;
+      vu bound = {0};
+      if (held) bound = side == 0 ? largest_of(s, m) : least_of(u, m);
       for (int i = 0; i < m; i++) {
         if (side == 0) {
           for (int j = 0; j < m; j++) x[j] = q[i * m + j] + s[j];
@@ -84,6 +121,7 @@ static void sweep_any(SWEEP_PARAMETERS, int count) {
           x[b] = __builtin_elementwise_min(x[a], x[b]);
           x[a] = big;
         }
+        if (held) (side == 0 ? hold_row : hold_column)(&x[rank - 1], &x[rank], bound);
         vu *const potential = (side == 0 ? u : s) + i;
         *potential = overdo(mean(x[rank - 1], x[rank]), *potential, round, m);
       }

@@ -130,6 +130,20 @@ NMK_INLINE int tie_break(const nmk_plan *plan, int i, int j, bool is_coarse) {
   return is_coarse ? whole >> TIE_SHIFT : whole;
 }
 
+/* Shifts potentials so that the least of both sides are equal, and cuts off what is negative. */
+NMK_INLINE void make_positive(double *u, double *v, int m) {
+  double least_u = u[0], least_v = v[0];
+  for (int j = 1; j < m; j++) {
+    least_u = u[j] < least_u ? u[j] : least_u;
+    least_v = v[j] < least_v ? v[j] : least_v;
+  }
+  const double shift = (least_v - least_u) * 0.5;
+  for (int j = 0; j < m; j++) {
+    u[j] = u[j] + shift > 0 ? u[j] + shift : 0;
+    v[j] = v[j] - shift > 0 ? v[j] - shift : 0;
+  }
+}
+
 /* Solves one tile by augmenting paths from where the sweeps left it. */
 static void settle_alone(engine *e, const pending_tile *tile) {
   const nmk_plan *plan = e->plan;
@@ -141,6 +155,7 @@ static void settle_alone(engine *e, const pending_tile *tile) {
       for (int j = 0; j < m; j++) f->w[i * pitch + j] += step * tie_break(plan, i, j, tile->is_coarse);
   memcpy(f->u, tile->u, sizeof(double) * (size_t)m);
   memcpy(f->v, tile->v, sizeof(double) * (size_t)m);
+  if (plan->at_most) make_positive(f->u, f->v, m);
   double gap = finish_tile(f, plan->n, m, pitch, plan->at_most);
   /* No cycle gains more than the gap and what was added along it, and if that is less than the
      unit of the weights, none gains anything. */
