@@ -21,13 +21,8 @@ NMK_INLINE vd least_deep(const vd *potentials, int m) {
   return least;
 }
 
-/* Moves the end of an interval up to -least, where its other end allows that. */
-NMK_INLINE void hold_above(vd *first, vd *second, vd least) {
-  const vd high = *first > *second ? *first : *second, low = *first > *second ? *second : *first;
-  const vd floor = low > -least ? low : -least;
-  *first = high;
-  *second = floor < high ? floor : high;
-}
+/* Potentials below zero become zero. */
+NMK_INLINE vd cut_off(vd x) { return x > 0 ? x : (vd){0}; }
 
 #define DEEP_PARAMETERS \
   const nmk_plan *plan, vd overdo, const vd *restrict w, vd *restrict u, vd *restrict v
@@ -40,14 +35,14 @@ NMK_INLINE void deep_sweeps_fixed(DEEP_PARAMETERS, int m, int n) {
 #pragma clang loop unroll(full)
       for (int j = 0; j < m; j++) x[j] = w[i * m + j] - v[j];
       middle_pair_d(x, m, n, &first, &second);
-      if (plan->at_most) hold_above(&first, &second, least_deep(v, m));
+      if (plan->at_most) first = cut_off(first), second = cut_off(second);
       u[i] = deep_step((first + second) * 0.5, u[i], round, overdo);
     }
     for (int j = 0; j < m; j++) {
 #pragma clang loop unroll(full)
       for (int i = 0; i < m; i++) x[i] = w[i * m + j] - u[i];
       middle_pair_d(x, m, n, &first, &second);
-      if (plan->at_most) hold_above(&first, &second, least_deep(u, m));
+      if (plan->at_most) first = cut_off(first), second = cut_off(second);
       v[j] = deep_step((first + second) * 0.5, v[j], round, overdo);
     }
   }
@@ -83,7 +78,7 @@ static void deep_sweeps(DEEP_PARAMETERS) {
           x[b] = x[a] < x[b] ? x[a] : x[b];
           x[a] = high;
         }
-        if (plan->at_most) hold_above(&x[n - 1], &x[n], least_deep(side == 0 ? v : u, m));
+        if (plan->at_most) x[n - 1] = cut_off(x[n - 1]), x[n] = cut_off(x[n]);
         vd *const potential = (side == 0 ? u : v) + i;
         *potential = deep_step((x[n - 1] + x[n]) * 0.5, *potential, round, overdo);
       }
@@ -149,6 +144,13 @@ NMK_INLINE void deep_pass_fixed(engine *e, const int m, const int pitch) {
   for (int i = 0; i < m; i++)
     for (int j = 0; j < m; j++) w[i * m + j] += step * (double)tie_break(plan, i, j, false);
   const vd overdo = {0};
+  if (plan->at_most) {
+    const vd shift = (least_deep(v, m) - least_deep(u, m)) * 0.5;
+    for (int j = 0; j < m; j++) {
+      u[j] = cut_off(u[j] + shift);
+      v[j] = cut_off(v[j] - shift);
+    }
+  }
   deep_sweeps(plan, is_exact ? overdo + (m > 4 ? 0.25 : 0) : overdo, w, u, v);
 
   /* Round the potentials of exact tiles to the grid: below 2^51 units of it, as they are, the
@@ -156,6 +158,7 @@ NMK_INLINE void deep_pass_fixed(engine *e, const int m, const int pitch) {
   for (int k = 0; k < 2 * m; k++) {
     const vd rounded = (u[k] * grid + 0x1.8p52 - 0x1.8p52) / grid;
     u[k] = is_exact ? rounded : u[k];
+    if (plan->at_most) u[k] = cut_off(u[k]);
   }
 
   vl column_counts[NMK_MAX_TILE], rows[NMK_MAX_TILE], wrong = {0}, unclear = {0};
@@ -179,11 +182,13 @@ NMK_INLINE void deep_pass_fixed(engine *e, const int m, const int pitch) {
       const vd true_weight = w[i * m + j] - step * (double)tie_break(plan, i, j, false);
       column_sums[j] += (vd)((vl)true_weight & keep);
     }
-    wrong |= row_count != n;
+    wrong |= plan->at_most ? (row_count > n) | ((row_count < n) & (u[i] > 0)) : row_count != n;
     rows[i] = bits;
   }
-  for (int j = 0; j < m; j++) wrong |= column_counts[j] != n;
-  if (plan->at_most) wrong |= least_deep(u, m) + least_deep(v, m) < 0;
+  for (int j = 0; j < m; j++) {
+    const vl count = column_counts[j];
+    wrong |= plan->at_most ? (count > n) | ((count < n) & (v[j] > 0)) : count != n;
+  }
   for (int length = pitch; length > 1; length /= 2)
     for (int k = 0; k < length / 2; k++)
       column_sums[k] = column_sums[2 * k] + column_sums[2 * k + 1];
