@@ -8,7 +8,7 @@
  * if no sign is in doubt.
  */
 
-enum { DEEP_LANES = 16, FINEST_UNIT = -22 };
+enum { DEEP_LANES = 16, FINEST_UNIT = -22, HELD_SWEEPS = 2 };
 
 /* The sweeps' step, overdone where the weights are near enough to each other for that to help. */
 NMK_INLINE vd deep_step(vd new, vd old, int round, vd overdo) {
@@ -23,26 +23,28 @@ NMK_INLINE vd least_deep(const vd *potentials, int m) {
 
 /* Potentials below zero become zero. */
 NMK_INLINE vd cut_off(vd x) { return x > 0 ? x : (vd){0}; }
+NMK_INLINE vd above(vd x, vd floor) { return x > floor ? x : floor; }
 
 #define DEEP_PARAMETERS \
-  const nmk_plan *plan, vd overdo, const vd *restrict w, vd *restrict u, vd *restrict v
+  const nmk_plan *plan, const vd *floors, vd overdo, const vd *restrict w, vd *restrict u, vd *restrict v
 
 NMK_INLINE void deep_sweeps_fixed(DEEP_PARAMETERS, int m, int n) {
   const int count = plan->sweeps[2];
   vd x[NMK_MAX_TILE], first, second;
   for (int round = 0; round < count; round++) {
+    const vd floor = round < HELD_SWEEPS ? floors[0] : floors[1];
     for (int i = 0; i < m; i++) {
 #pragma clang loop unroll(full)
       for (int j = 0; j < m; j++) x[j] = w[i * m + j] - v[j];
       middle_pair_d(x, m, n, &first, &second);
-      if (plan->at_most) first = cut_off(first), second = cut_off(second);
+      first = above(first, floor), second = above(second, floor);
       u[i] = deep_step((first + second) * 0.5, u[i], round, overdo);
     }
     for (int j = 0; j < m; j++) {
 #pragma clang loop unroll(full)
       for (int i = 0; i < m; i++) x[i] = w[i * m + j] - u[i];
       middle_pair_d(x, m, n, &first, &second);
-      if (plan->at_most) first = cut_off(first), second = cut_off(second);
+      first = above(first, floor), second = above(second, floor);
       v[j] = deep_step((first + second) * 0.5, v[j], round, overdo);
     }
   }
@@ -52,7 +54,7 @@ static void deep_sweeps(DEEP_PARAMETERS) {
   const int m = plan->m, n = plan->n;
 #define FIXED(N, M)                                              \
   if (n == N && m == M) {                                        \
-    deep_sweeps_fixed(plan, overdo, w, u, v, M, N);          \
+    deep_sweeps_fixed(plan, floors, overdo, w, u, v, M, N);          \
     return;                                                      \
   }
   FIXED(1, 2)
@@ -65,6 +67,7 @@ static void deep_sweeps(DEEP_PARAMETERS) {
 #undef FIXED
   vd x[NMK_MAX_TILE];
   for (int round = 0; round < plan->sweeps[2]; round++) {
+    const vd floor = round < HELD_SWEEPS ? floors[0] : floors[1];
     for (int side = 0; side < 2; side++) {
       for (int i = 0; i < m; i++) {
         if (side == 0) {
@@ -78,7 +81,7 @@ static void deep_sweeps(DEEP_PARAMETERS) {
           x[b] = x[a] < x[b] ? x[a] : x[b];
           x[a] = high;
         }
-        if (plan->at_most) x[n - 1] = cut_off(x[n - 1]), x[n] = cut_off(x[n]);
+        x[n - 1] = above(x[n - 1], floor), x[n] = above(x[n], floor);
         vd *const potential = (side == 0 ? u : v) + i;
         *potential = deep_step((x[n - 1] + x[n]) * 0.5, *potential, round, overdo);
       }
@@ -151,7 +154,17 @@ NMK_INLINE void deep_pass_fixed(engine *e, const int m, const int pitch) {
       v[j] = cut_off(v[j] - shift);
     }
   }
-  deep_sweeps(plan, is_exact ? overdo + (m > 4 ? 0.25 : 0) : overdo, w, u, v);
+  /* Potentials are held at zero throughout under at_most, and during the first sweeps where the
+     weights are of many orders of magnitude: large entries then settle without dragging along the
+     rows and columns of small ones. (1e-30 to 1e30, 8:16: 80 % settle instead of 8 %.) */
+  const vd none = (vd){0} - INFINITY;
+  const vd floors[2] = {
+    plan->at_most ? (vd){0} : is_exact ? none : (vd){0},
+    plan->at_most ? (vd){0} : none,
+  };
+  if (!plan->at_most)
+    for (int j = 0; j < m; j++) v[j] = is_exact ? v[j] : (vd){0};
+  deep_sweeps(plan, floors, is_exact ? overdo + (m > 4 ? 0.25 : 0) : overdo, w, u, v);
 
   /* Round the potentials of exact tiles to the grid: below 2^51 units of it, as they are, the
      constant makes the sum an integer. */
