@@ -22,7 +22,7 @@ typedef enum block_state { BLOCK_READY, BLOCK_NOT_FINITE, BLOCK_SUBNORMAL } bloc
 #undef HIGH
 #undef LOW
 
-#define VEC vd
+#define VEC vd8
 #define NET(name) name##_d
 #define HIGH(a, b) ((a) > (b) ? (a) : (b))
 #define LOW(a, b) ((a) < (b) ? (a) : (b))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Sweeps in float64, sixteen tiles at once, for tiles of which 16 bits show too little: weights of
+ * Sweeps in float64, eight tiles at once, for tiles of which 16 bits show too little: weights of
  * many orders of magnitude, or ties on top of a large common part.
  *
  * Where all weights of a tile are multiples of a unit of at least 2^-22, ties are broken below it,
@@ -8,31 +8,33 @@
  * if no sign is in doubt.
  */
 
-enum { DEEP_LANES = 16, FINEST_UNIT = -22, HELD_SWEEPS = 2 };
+enum { DEEP_LANES = 8, FINEST_UNIT = -22, HELD_SWEEPS = 2 };
 
 /* The sweeps' step, overdone where the weights are near enough to each other for that to help. */
-NMK_INLINE vd deep_step(vd new, vd old, int round, vd overdo) {
+NMK_INLINE vd8 deep_step(vd8 new, vd8 old, int round, vd8 overdo) {
   return round > 0 ? new + (new - old) * overdo : new;
 }
 
-NMK_INLINE vd least_deep(const vd *potentials, int m) {
-  vd least = potentials[0];
+NMK_INLINE vd8 least_deep(const vd8 *potentials, int m) {
+  vd8 least = potentials[0];
   for (int j = 1; j < m; j++) least = potentials[j] < least ? potentials[j] : least;
   return least;
 }
 
 /* Potentials below zero become zero. */
-NMK_INLINE vd cut_off(vd x) { return x > 0 ? x : (vd){0}; }
-NMK_INLINE vd above(vd x, vd floor) { return x > floor ? x : floor; }
+NMK_INLINE vd8 cut_off(vd8 x) { return x > 0 ? x : (vd8){0}; }
+NMK_INLINE vd8 above(vd8 x, vd8 floor) { return x > floor ? x : floor; }
 
 #define DEEP_PARAMETERS \
-  const nmk_plan *plan, const vd *floors, vd overdo, const vd *restrict w, vd *restrict u, vd *restrict v
+  const nmk_plan *plan, const vd8 *floors, vd8 overdo, const vd8 *restrict w, vd8 *restrict u, vd8 *restrict v
+
+typedef void deep_function(DEEP_PARAMETERS);
 
 NMK_INLINE void deep_sweeps_fixed(DEEP_PARAMETERS, int m, int n) {
   const int count = plan->sweeps[2];
-  vd x[NMK_MAX_TILE], first, second;
+  vd8 x[NMK_MAX_TILE], first, second;
   for (int round = 0; round < count; round++) {
-    const vd floor = round < HELD_SWEEPS ? floors[0] : floors[1];
+    const vd8 floor = round < HELD_SWEEPS ? floors[0] : floors[1];
     for (int i = 0; i < m; i++) {
 #pragma clang loop unroll(full)
       for (int j = 0; j < m; j++) x[j] = w[i * m + j] - v[j];
@@ -50,24 +52,12 @@ NMK_INLINE void deep_sweeps_fixed(DEEP_PARAMETERS, int m, int n) {
   }
 }
 
-static void deep_sweeps(DEEP_PARAMETERS) {
+/* Any pattern, as one of `size` values. */
+NMK_INLINE void deep_sweeps_padded(DEEP_PARAMETERS, int size) {
   const int m = plan->m, n = plan->n;
-#define FIXED(N, M)                                              \
-  if (n == N && m == M) {                                        \
-    deep_sweeps_fixed(plan, floors, overdo, w, u, v, M, N);          \
-    return;                                                      \
-  }
-  FIXED(1, 2)
-  FIXED(1, 4)
-  FIXED(2, 4)
-  FIXED(1, 8)
-  FIXED(2, 8)
-  FIXED(4, 8)
-  FIXED(8, 16)
-#undef FIXED
-  vd x[NMK_MAX_TILE];
+  vd8 x[NMK_MAX_TILE], first, second;
   for (int round = 0; round < plan->sweeps[2]; round++) {
-    const vd floor = round < HELD_SWEEPS ? floors[0] : floors[1];
+    const vd8 floor = round < HELD_SWEEPS ? floors[0] : floors[1];
     for (int side = 0; side < 2; side++) {
       for (int i = 0; i < m; i++) {
         if (side == 0) {
@@ -75,18 +65,53 @@ static void deep_sweeps(DEEP_PARAMETERS) {
         } else {
           for (int j = 0; j < m; j++) x[j] = w[j * m + i] - u[j];
         }
-        for (int k = 0; k < plan->comparators[0]; k++) {
-          const int a = plan->network[0][k][0], b = plan->network[0][k][1];
-          const vd high = x[a] > x[b] ? x[a] : x[b];
-          x[b] = x[a] < x[b] ? x[a] : x[b];
-          x[a] = high;
-        }
-        x[n - 1] = above(x[n - 1], floor), x[n] = above(x[n], floor);
-        vd *const potential = (side == 0 ? u : v) + i;
-        *potential = deep_step((x[n - 1] + x[n]) * 0.5, *potential, round, overdo);
+        for (int j = m; j < size; j++) x[j] = (vd8){0} - INFINITY;
+        middle_pair_any_d(x, size, n, &first, &second);
+        first = above(first, floor), second = above(second, floor);
+        vd8 *const potential = (side == 0 ? u : v) + i;
+        *potential = deep_step((first + second) * 0.5, *potential, round, overdo);
       }
     }
   }
+}
+
+#define DEEP_FIXED(N, M)                                                         \
+  static void deep_sweeps_##N##_##M(DEEP_PARAMETERS) {                           \
+    deep_sweeps_fixed(plan, floors, overdo, w, u, v, M, N);                      \
+  }
+DEEP_FIXED(1, 4)
+DEEP_FIXED(2, 4)
+DEEP_FIXED(3, 4)
+DEEP_FIXED(2, 8)
+DEEP_FIXED(4, 8)
+DEEP_FIXED(8, 16)
+#undef DEEP_FIXED
+#define DEEP_PADDED(SIZE)                                                        \
+  static void deep_sweeps_padded_##SIZE(DEEP_PARAMETERS) {                       \
+    deep_sweeps_padded(plan, floors, overdo, w, u, v, SIZE);                     \
+  }
+DEEP_PADDED(4)
+DEEP_PADDED(8)
+DEEP_PADDED(16)
+DEEP_PADDED(32)
+DEEP_PADDED(64)
+#undef DEEP_PADDED
+
+static deep_function *deep_sweeps_for(int n, int m) {
+  switch (m * 64 + n) {
+  case 4 * 64 + 1: return deep_sweeps_1_4;
+  case 4 * 64 + 2: return deep_sweeps_2_4;
+  case 4 * 64 + 3: return deep_sweeps_3_4;
+  case 8 * 64 + 2: return deep_sweeps_2_8;
+  case 8 * 64 + 4: return deep_sweeps_4_8;
+  case 16 * 64 + 8: return deep_sweeps_8_16;
+  default: break;
+  }
+  return m <= 4 ? deep_sweeps_padded_4
+    : m <= 8    ? deep_sweeps_padded_8
+    : m <= 16   ? deep_sweeps_padded_16
+    : m <= 32   ? deep_sweeps_padded_32
+                : deep_sweeps_padded_64;
 }
 
 /* The unit of a scaled tile, as its logarithm. */
@@ -114,11 +139,11 @@ NMK_INLINE void deep_pass_fixed(engine *e, const int m, const int pitch) {
   const int count = queue->count < DEEP_LANES ? queue->count : DEEP_LANES;
   queue->count -= count;
   pending_tile *const tiles = queue->entries + queue->count;
-  vd *const w = e->deep, *const u = w + m * m, *const v = u + m;
+  vd8 *const w = e->deep, *const u = w + m * m, *const v = u + m;
   double *const lanes = (double *)e->deep;
   double inverse[DEEP_LANES], *const tile = e->weights;
-  vd grid = {0}, step = {0};
-  vl is_exact = {0};
+  vd8 grid = {0}, step = {0};
+  vl8 is_exact = {0};
 
   for (int t = 0; t < DEEP_LANES; t++) {
     grid[t] = 1;
@@ -146,9 +171,9 @@ NMK_INLINE void deep_pass_fixed(engine *e, const int m, const int pitch) {
   }
   for (int i = 0; i < m; i++)
     for (int j = 0; j < m; j++) w[i * m + j] += step * (double)tie_break(plan, i, j, false);
-  const vd overdo = {0};
+  const vd8 overdo = {0};
   if (plan->at_most) {
-    const vd shift = (least_deep(v, m) - least_deep(u, m)) * 0.5;
+    const vd8 shift = (least_deep(v, m) - least_deep(u, m)) * 0.5;
     for (int j = 0; j < m; j++) {
       u[j] = cut_off(u[j] + shift);
       v[j] = cut_off(v[j] - shift);
@@ -157,49 +182,49 @@ NMK_INLINE void deep_pass_fixed(engine *e, const int m, const int pitch) {
   /* Potentials are held at zero throughout under at_most, and during the first sweeps where the
      weights are of many orders of magnitude: large entries then settle without dragging along the
      rows and columns of small ones. (1e-30 to 1e30, 8:16: 80 % settle instead of 8 %.) */
-  const vd none = (vd){0} - INFINITY;
-  const vd floors[2] = {
-    plan->at_most ? (vd){0} : is_exact ? none : (vd){0},
-    plan->at_most ? (vd){0} : none,
+  const vd8 none = (vd8){0} - INFINITY;
+  const vd8 floors[2] = {
+    plan->at_most ? (vd8){0} : is_exact ? none : (vd8){0},
+    plan->at_most ? (vd8){0} : none,
   };
   if (!plan->at_most)
-    for (int j = 0; j < m; j++) v[j] = is_exact ? v[j] : (vd){0};
-  deep_sweeps(plan, floors, is_exact ? overdo + (m > 4 ? 0.25 : 0) : overdo, w, u, v);
+    for (int j = 0; j < m; j++) v[j] = is_exact ? v[j] : (vd8){0};
+  deep_sweeps_for(n, m)(plan, floors, is_exact ? overdo + (m > 4 ? 0.25 : 0) : overdo, w, u, v);
 
   /* Round the potentials of exact tiles to the grid: below 2^51 units of it, as they are, the
      constant makes the sum an integer. */
   for (int k = 0; k < 2 * m; k++) {
-    const vd rounded = (u[k] * grid + 0x1.8p52 - 0x1.8p52) / grid;
+    const vd8 rounded = (u[k] * grid + 0x1.8p52 - 0x1.8p52) / grid;
     u[k] = is_exact ? rounded : u[k];
     if (plan->at_most) u[k] = cut_off(u[k]);
   }
 
-  vl column_counts[NMK_MAX_TILE], rows[NMK_MAX_TILE], wrong = {0}, unclear = {0};
-  vd column_sums[NMK_MAX_TILE], doubt[NMK_MAX_TILE];
+  vl8 column_counts[NMK_MAX_TILE], rows[NMK_MAX_TILE], wrong = {0}, unclear = {0};
+  vd8 column_sums[NMK_MAX_TILE], doubt[NMK_MAX_TILE];
   for (int j = 0; j < pitch; j++) {
-    column_counts[j] = (vl){0};
-    column_sums[j] = (vd){0};
+    column_counts[j] = (vl8){0};
+    column_sums[j] = (vd8){0};
   }
   /* How far w - u can be rounded where it is near v. Where it is not, rounding does not matter. */
   for (int j = 0; j < m; j++)
-    doubt[j] = is_exact ? (vd){0} : (v[j] > 0 ? v[j] : -v[j]) * 0x1p-51;
+    doubt[j] = is_exact ? (vd8){0} : (v[j] > 0 ? v[j] : -v[j]) * 0x1p-51;
   for (int i = 0; i < m; i++) {
-    vl row_count = {0}, bits = {0};
+    vl8 row_count = {0}, bits = {0};
     for (int j = 0; j < m; j++) {
-      const vd rest = w[i * m + j] - u[i];
-      const vl keep = rest > v[j] + doubt[j];
+      const vd8 rest = w[i * m + j] - u[i];
+      const vl8 keep = rest > v[j] + doubt[j];
       unclear |= keep ^ (rest > v[j] - doubt[j]);
       row_count -= keep;
       column_counts[j] -= keep;
-      bits |= keep & (vl){0} + (int64_t)(1ull << j);
-      const vd true_weight = w[i * m + j] - step * (double)tie_break(plan, i, j, false);
-      column_sums[j] += (vd)((vl)true_weight & keep);
+      bits |= keep & (vl8){0} + (int64_t)(1ull << j);
+      const vd8 true_weight = w[i * m + j] - step * (double)tie_break(plan, i, j, false);
+      column_sums[j] += (vd8)((vl8)true_weight & keep);
     }
     wrong |= plan->at_most ? (row_count > n) | ((row_count < n) & (u[i] > 0)) : row_count != n;
     rows[i] = bits;
   }
   for (int j = 0; j < m; j++) {
-    const vl count = column_counts[j];
+    const vl8 count = column_counts[j];
     wrong |= plan->at_most ? (count > n) | ((count < n) & (v[j] > 0)) : count != n;
   }
   for (int length = pitch; length > 1; length /= 2)

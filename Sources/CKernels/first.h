@@ -141,6 +141,10 @@ NMK_INLINE block_state FN(first_pass)(
   for (int t = 0; t < count; t++) {
     if (tile_bits(e->unsettled, t, pitch) == 0) {
       e->sums->settled[0]++;
+    } else if (pitch == 2) {
+      const REAL *const w = weights + t * 2;
+      settle_pair(e, strip, first + (uint32_t)t, w[0], w[1], w[width], w[width + 1],
+        inverse[t * pitch]);
     } else {
       FN(send_on)(e, weights, strip, first + (uint32_t)t, t, m, pitch);
     }

@@ -15,6 +15,9 @@ typedef float vf __attribute__((vector_size(64)));
 typedef int32_t vi __attribute__((vector_size(64)));
 typedef double vd __attribute__((ext_vector_type(16)));
 typedef int64_t vl __attribute__((ext_vector_type(16)));
+/* One entry of each of eight tiles. */
+typedef double vd8 __attribute__((ext_vector_type(8)));
+typedef int64_t vl8 __attribute__((ext_vector_type(8)));
 typedef uint16_t v16u __attribute__((vector_size(32)));
 typedef bool vbool __attribute__((ext_vector_type(16)));
 

@@ -55,6 +55,30 @@ NMK_INLINE void NET(sort_vectors)(VEC *x, int count) {
   }
 }
 
+NMK_INLINE void NET(sort_half)(VEC *x, int count) {
+  if (count <= 16) {
+    NET(sort_vectors)(x, count);
+    return;
+  }
+  NET(sort_vectors)(x, 16);
+  NET(sort_vectors)(x + 16, 16);
+  /* Two sorted lists, the second one reversed, are bitonic. */
+#pragma clang loop unroll(full)
+  for (int k = 0; k < 16; k++) CE(k, 31 - k);
+#pragma clang loop unroll(full)
+  for (int k = 0; k < 32; k++)
+    if (!(k & 8)) CE(k, k + 8);
+#pragma clang loop unroll(full)
+  for (int k = 0; k < 32; k++)
+    if (!(k & 4)) CE(k, k + 4);
+#pragma clang loop unroll(full)
+  for (int k = 0; k < 32; k++)
+    if (!(k & 2)) CE(k, k + 2);
+#pragma clang loop unroll(full)
+  for (int k = 0; k < 32; k++)
+    if (!(k & 1)) CE(k, k + 1);
+}
+
 /* The k-th largest of a[0], a[stride] ... and b[0], b[stride] ..., `count` sorted values each. */
 NMK_INLINE VEC NET(order_statistic)(const VEC *a, const VEC *b, int stride, int count, int k) {
   const int first = k > count ? k - count : 0, last = k < count ? k : count;
@@ -77,14 +101,32 @@ NMK_INLINE VEC NET(order_statistic)(const VEC *a, const VEC *b, int stride, int 
 /* The n-th and (n + 1)-th largest of x[0 ..< m], in any order. */
 NMK_INLINE void NET(middle_pair)(VEC *x, int m, int n, VEC *first, VEC *second) {
   const int half = m / 2;
-  NET(sort_vectors)(x, half);
-  NET(sort_vectors)(x + half, half);
+  NET(sort_half)(x, half);
+  NET(sort_half)(x + half, half);
   if (n % 2 == 0) {
     *first = NET(order_statistic)(x, x + half, 2, (half + 1) / 2, n / 2 + 1);
     *second = NET(order_statistic)(x + 1, x + half + 1, 2, half / 2, n / 2);
   } else {
     *first = NET(order_statistic)(x, x + half, 1, half, n);
     *second = NET(order_statistic)(x, x + half, 1, half, n + 1);
+  }
+}
+
+/* The same for any n, known only when running. Fewer than m values are filled up with such as are
+   not larger than any. */
+NMK_INLINE void NET(middle_pair_any)(VEC *x, int m, int n, VEC *first, VEC *second) {
+  const int half = m / 2;
+  NET(sort_half)(x, half);
+  NET(sort_half)(x + half, half);
+  for (int k = n; k <= n + 1; k++) {
+    const VEC *const a = x, *const b = x + half;
+    const int low = k > half ? k - half : 1, high = k <= half ? k - 1 : half;
+    VEC best = k <= half ? HIGH(a[k - 1], b[k - 1]) : LOW(a[low - 1], b[k - low - 1]);
+    for (int i = low; i <= high; i++) {
+      const VEC least = LOW(a[i - 1], b[k - i - 1]);
+      best = HIGH(best, least);
+    }
+    *(k == n ? first : second) = best;
   }
 }
 

@@ -1,51 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include <string.h>
-
 #include "ckernels.h"
-
-/* Batcher's odd-even merge sort of m values, largest first, less the comparators that the ranks
-   wanted - 1 and wanted (from 0) do not need. (Knuth, The Art of Computer Programming 3, 5.2.2,
-   algorithm M.) Returns the number of comparators. */
-static int make_network(uint8_t network[][2], int m, int wanted) {
-  int count = 0, size = 1;
-  while (size < m) size *= 2;
-  for (int p = size / 2; p > 0; p /= 2) {
-    int q = size / 2, r = 0, d = p;
-    for (;;) {
-      for (int i = 0; i < m - d; i++) {
-        if ((i & p) != r) continue;
-        network[count][0] = (uint8_t)i;
-        network[count][1] = (uint8_t)(i + d);
-        count++;
-      }
-      if (q == p) break;
-      d = q - p;
-      q /= 2;
-      r = p;
-    }
-  }
-  uint64_t needed = 1ull << (wanted - 1) | 1ull << wanted;
-  int first = count;
-  for (int k = count - 1; k >= 0; k--) {
-    const uint64_t both = 1ull << network[k][0] | 1ull << network[k][1];
-    /* The last exchange of the two is not needed either: only their mean is. */
-    if (!(needed & both) || (both == needed && first == count)) continue;
-    needed |= both;
-    first--;
-    network[first][0] = network[k][0];
-    network[first][1] = network[k][1];
-  }
-  memmove(network, network + first, (size_t)(count - first) * sizeof(network[0]));
-  return count - first;
-}
 
 bool nmk_plan_init(nmk_plan *plan, int n, int m, bool at_most) {
   if (n < 1 || n > m || m > NMK_MAX_TILE) return false;
   *plan = (nmk_plan){.n = n, .m = m, .at_most = at_most, .pitch = 2};
   while (plan->pitch < m) plan->pitch *= 2;
   if (n == m) return true;
-  plan->comparators[0] = make_network(plan->network[0], m, n);
-  plan->comparators[1] = make_network(plan->network[1], m, m - n);
   plan->sweeps[0] = m <= 2 ? 2 : m <= 4 ? 4 : m <= 8 ? 5 : m <= 16 ? 7 : 8;
   plan->sweeps[1] = m <= 2 ? 2 : m <= 4 ? 4 : m <= 8 ? 6 : m <= 16 ? 8 : 12;
   plan->sweeps[2] = m <= 4 ? 5 : 8;

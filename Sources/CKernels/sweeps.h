@@ -100,13 +100,12 @@ FIXED_SWEEPS(1, 32)
 FIXED_SWEEPS(8, 32)
 FIXED_SWEEPS(16, 32)
 
-/* Any other pattern: the pruned network is read from the plan. */
-static void sweep_any(SWEEP_PARAMETERS, int count, bool held) {
+/* Any other pattern, as one of `size` values that are filled up with zeros. */
+NMK_INLINE void sweep_padded(SWEEP_PARAMETERS, int size, int count, bool held) {
   const int m = plan->m, n = plan->n;
-  vu x[NMK_MAX_TILE];
+  vu x[NMK_MAX_TILE], first, second;
   for (int round = 0; round < count; round++) {
     for (int side = 0; side < 2; side++) {
-      const int rank = side == 0 ? n : m - n;
       vu bound = {0};
       if (held) bound = side == 0 ? largest_of(s, m) : least_of(u, m);
       for (int i = 0; i < m; i++) {
@@ -115,19 +114,25 @@ static void sweep_any(SWEEP_PARAMETERS, int count, bool held) {
         } else {
           for (int j = 0; j < m; j++) x[j] = u[j] - q[j * m + i];
         }
-        for (int k = 0; k < plan->comparators[side]; k++) {
-          const int a = plan->network[side][k][0], b = plan->network[side][k][1];
-          const vu big = __builtin_elementwise_max(x[a], x[b]);
-          x[b] = __builtin_elementwise_min(x[a], x[b]);
-          x[a] = big;
-        }
-        if (held) (side == 0 ? hold_row : hold_column)(&x[rank - 1], &x[rank], bound);
+        for (int j = m; j < size; j++) x[j] = (vu){0};
+        middle_pair_any_u(x, size, side == 0 ? n : m - n, &first, &second);
+        if (held) (side == 0 ? hold_row : hold_column)(&first, &second, bound);
         vu *const potential = (side == 0 ? u : s) + i;
-        *potential = overdo(mean(x[rank - 1], x[rank]), *potential, round, m);
+        *potential = overdo(mean(first, second), *potential, round, m);
       }
     }
   }
 }
+
+#define PADDED_SWEEPS(SIZE)                                             \
+  static void sweep_padded_##SIZE(SWEEP_PARAMETERS, int count, bool held) { \
+    sweep_padded(plan, q, u, s, SIZE, count, held);                     \
+  }
+PADDED_SWEEPS(4)
+PADDED_SWEEPS(8)
+PADDED_SWEEPS(16)
+PADDED_SWEEPS(32)
+PADDED_SWEEPS(64)
 
 static sweep_function *sweep_for(int n, int m) {
   switch (m * 64 + n) {
@@ -144,6 +149,11 @@ static sweep_function *sweep_for(int n, int m) {
   case 32 * 64 + 1: return sweep_1_32;
   case 32 * 64 + 8: return sweep_8_32;
   case 32 * 64 + 16: return sweep_16_32;
-  default: return sweep_any;
+  default: break;
   }
+  return m <= 4 ? sweep_padded_4
+    : m <= 8    ? sweep_padded_8
+    : m <= 16   ? sweep_padded_16
+    : m <= 32   ? sweep_padded_32
+                : sweep_padded_64;
 }

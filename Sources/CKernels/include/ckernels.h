@@ -40,10 +40,6 @@ typedef struct nmk_plan {
   int32_t pitch; /* m rounded up to a power of two */
   int32_t sweeps[3]; /* how many in the first pass, in each finer one, and in float64 */
   int32_t near; /* how many entries the rows of a tile that has nearly converged are off by */
-  /* A sorting network for m values without the comparators that ranks n and n + 1 do not
-     need; the second is for ranks m - n and m - n + 1. */
-  int32_t comparators[2];
-  uint8_t network[2][1088][2];
   /* A fixed pattern of NMK_TIE_BITS bits that tells equal entries apart, in rows of
      max(16, pitch) that repeat it; and how many bits the sum of m such entries can have more. */
   int32_t path_bits;
