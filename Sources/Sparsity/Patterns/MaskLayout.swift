@@ -58,9 +58,14 @@ public struct MaskLayout: Sendable, Hashable {
 extension MaskLayout {
   /// The number of entries that a band holds at least, where the matrix has as many.
   ///
-  /// Large enough to hide the cost of handing it to a worker, small enough to stay in a core's
-  /// cache: 256 KiB of float32.
-  private static let bandEntryCount = 65_536
+  /// Large enough to hide the cost of handing it to a worker and to fill the kernels' lanes with
+  /// tiles that need more than one pass, small enough to stay in a core's cache: 256 KiB of float32,
+  /// and up to 1 MiB where tiles are large.
+  private var bandEntryCount: Int {
+    let m = specification.pattern.m
+    return specification.structure == .transposable
+      ? Swift.min(Swift.max(65_536, 256 * m * m), 262_144) : 65_536
+  }
 
   /// The rows of one band: a run of strips that one worker solves in one go.
   ///
@@ -68,7 +73,7 @@ extension MaskLayout {
   /// band and must come out the same on every machine.
   public var bandHeight: Int {
     let stripEntries = Swift.max(1, stripHeight * columns)
-    return stripHeight * Swift.max(1, Self.bandEntryCount / stripEntries)
+    return stripHeight * Swift.max(1, bandEntryCount / stripEntries)
   }
 
   /// The number of bands; the last one may be shorter and holds the tail.

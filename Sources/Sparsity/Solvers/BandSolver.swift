@@ -11,7 +11,10 @@ public final class BandSolver: @unchecked Sendable {
   private let solver: any MaskSolver
 
   /// Makes a solver for matrices of `layout`.
-  public init(layout: MaskLayout) {
+  ///
+  /// - Parameter instructionSet: the kernels to use, for tests and measurements; nil for the widest
+  ///   that the processor has. Results do not depend on it.
+  public init(layout: MaskLayout, instructionSet: InstructionSet? = nil) {
     self.layout = layout
     let pattern = layout.specification.pattern
     let constraint = layout.specification.constraint
@@ -21,7 +24,12 @@ public final class BandSolver: @unchecked Sendable {
     case (.column, _):
       solver = TopNSolver(pattern: pattern, axis: .columns)
     case (.transposable, .exact):
-      solver = TileStripSolver(ExactTileSolver(pattern: pattern, constraint: constraint))
+      let kernels = ExactKernelSolver(
+        pattern: pattern,
+        constraint: constraint,
+        instructionSet: instructionSet ?? .widest)
+      solver =
+        kernels ?? TileStripSolver(ExactTileSolver(pattern: pattern, constraint: constraint))
     case (.transposable, .minimumCostFlow):
       solver = TileStripSolver(MinimumCostFlowSolver(pattern: pattern, constraint: constraint))
     case (.transposable, .greedy):
@@ -45,23 +53,31 @@ public final class BandSolver: @unchecked Sendable {
   ) throws(SolveError) -> MaskOutcome {
     let rows = layout.rows(ofBand: index)
     precondition(band.rows == rows.count && band.columns == layout.columns)
-    if let entry = band.firstNotFinite() {
-      throw .notFinite(row: rows.lowerBound + entry.row, column: entry.column)
-    }
+    if !solver.looksForNotFinite { try checkFinite(band, firstRow: rows.lowerBound) }
     var outcome = MaskOutcome()
     let groupedRows = min(band.rows, layout.groupedRows - rows.lowerBound)
-    for row in stride(from: 0, to: groupedRows, by: layout.stripHeight) {
-      let strip = band.rows(row..<(row + layout.stripHeight))
-      let stripMask = mask.advanced(by: row)
-      outcome += try solver.solve(strip, columns: layout.groupedColumns, into: stripMask)
+    if groupedRows > 0 {
+      let strips = band.rows(0..<groupedRows)
+      outcome += try solver.solveStrips(
+        strips, height: layout.stripHeight, columns: layout.groupedColumns, into: mask)
       if layout.groupedColumns < layout.columns {
-        outcome += keepAll(strip, from: layout.groupedColumns, in: stripMask)
+        outcome += keepAll(strips, from: layout.groupedColumns, in: mask)
       }
     }
     if groupedRows < band.rows {
-      outcome += keepAll(band.rows(groupedRows..<band.rows), from: 0, in: mask.advanced(by: groupedRows))
+      outcome += keepAll(
+        band.rows(groupedRows..<band.rows), from: 0, in: mask.advanced(by: groupedRows))
+    }
+    // Magnitudes that are all finite can still have too large a sum.
+    if solver.looksForNotFinite, !outcome.totalMagnitude.isFinite {
+      try checkFinite(band, firstRow: rows.lowerBound)
     }
     return outcome
+  }
+
+  private func checkFinite(_ band: MatrixView, firstRow: Int) throws(SolveError) {
+    guard let entry = band.firstNotFinite() else { return }
+    throw .notFinite(row: firstRow + entry.row, column: entry.column)
   }
 
   private func keepAll(_ rows: MatrixView, from column: Int, in mask: MaskRows) -> MaskOutcome {

@@ -16,6 +16,35 @@ protocol MaskSolver: AnyObject {
     columns: Int,
     into mask: MaskRows
   ) throws(SolveError) -> MaskOutcome
+
+  /// Solves several strips of `height` rows each, one below the other.
+  func solveStrips(
+    _ strips: MatrixView,
+    height: Int,
+    columns: Int,
+    into mask: MaskRows
+  ) throws(SolveError) -> MaskOutcome
+
+  /// Whether entries may be NaN or infinite: the total magnitude is then not finite.
+  var looksForNotFinite: Bool { get }
+}
+
+extension MaskSolver {
+  var looksForNotFinite: Bool { false }
+
+  func solveStrips(
+    _ strips: MatrixView,
+    height: Int,
+    columns: Int,
+    into mask: MaskRows
+  ) throws(SolveError) -> MaskOutcome {
+    var outcome = MaskOutcome()
+    for row in stride(from: 0, to: strips.rows, by: height) {
+      outcome += try solve(
+        strips.rows(row..<(row + height)), columns: columns, into: mask.advanced(by: row))
+    }
+    return outcome
+  }
 }
 
 /// Sums over the entries of a piece of a matrix and its mask.

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The first pass over a block of tiles, in REAL = float or double. */
+
+/* Loads a block of `count` tiles from `first` on. */
+NMK_INLINE void FN(load_block)(
+  const engine *e, REAL *restrict weights, uint32_t strip, uint32_t first, int count, int m,
+  int pitch) {
+  const nmk_dtype dtype = e->strip->dtype;
+  const int width = NMK_LANES * pitch;
+  for (int i = 0; i < m; i++) {
+    const char *from = weights_at(e, strip, first, i);
+    REAL *row = weights + i * width;
+    if (m == pitch) {
+      FN(load)(row, from, count * m, dtype);
+    } else {
+      for (int t = 0; t < count; t++) {
+        FN(load)(row + t * pitch, from + t * m * e->size, m, dtype);
+        for (int j = m; j < pitch; j++) row[t * pitch + j] = 0;
+      }
+    }
+    for (int k = count * pitch; k < width; k++) row[k] = 0;
+  }
+}
+
+/* What the sweeps found, by rows: the potentials of rows (side 0) or columns (side 1). */
+NMK_INLINE void FN(potentials)(
+  const engine *e, REAL *restrict potentials, int side, int m, int pitch) {
+  union {
+    v16u chunks[NMK_LANES * NMK_MAX_TILE / CHUNK];
+    vu lanes[NMK_MAX_TILE];
+  } x;
+  const int width = NMK_LANES * pitch;
+  for (int j = 0; j < pitch; j++)
+    x.lanes[j] = j < m ? (side == 0 ? e->lane_u[j] : e->lane_s[j]) : (vu){0} + OFFSET;
+  lanes_to_rows(x.lanes, pitch);
+  for (int c = 0; c < width; c += CHUNK) {
+    const vi value = __builtin_convertvector(x.chunks[c / CHUNK], vi) - OFFSET;
+    *(REALS *)(potentials + c) = __builtin_convertvector(side == 0 ? value : -value, REALS);
+  }
+}
+
+/* Keeps nothing in columns that only fill up a tile. */
+NMK_INLINE void FN(close_columns)(REAL *restrict v, int m, int pitch) {
+  for (int t = 0; t < NMK_LANES; t++)
+    for (int j = m; j < pitch; j++) v[t * pitch + j] = (REAL)0x1p100;
+}
+
+/* The unit of a tile of a block, if it is so coarse that the first finer pass can tell ties apart. */
+NMK_INLINE int FN(coarse_unit)(
+  const REAL *restrict weights, int lane, int m, int pitch, int finest) {
+  /* After adding 1.5 * 2^23 the integer part can be read from the bits. */
+  const int width = NMK_LANES * pitch;
+  const float factor = float_of_bits((uint32_t)(127 - finest) << 23), magic = 0x1.8p23f;
+  uint32_t all = 0;
+  bool exact = true;
+  for (int i = 0; i < m; i++) {
+    const REAL *row = weights + i * width + lane * pitch;
+    for (int j = 0; j < pitch; j++) {
+      const float x = (float)row[j] * factor, shifted = x + magic;
+      uint32_t bits;
+      memcpy(&bits, &shifted, 4);
+      all |= bits;
+      exact &= (shifted - magic == x) & ((REAL)(float)row[j] == row[j]);
+    }
+  }
+  if (!exact) return UNIT_UNKNOWN;
+  all &= (1u << 22) - 1;
+  return all == 0 ? 13 : __builtin_ctz(all) + finest;
+}
+
+/* Sends a tile of a block to the pass that suits it. */
+NMK_INLINE void FN(send_on)(
+  engine *e, const REAL *weights, uint32_t strip, uint32_t place, int lane, int m, int pitch) {
+  const nmk_plan *plan = e->plan;
+  const int words = (NMK_LANES * pitch + 63) / 64;
+  const REAL *const u = (const REAL *)e->u + lane * pitch, *const v = (const REAL *)e->v + lane * pitch;
+  const int finest = plan->path_bits + COARSE_TIE_BITS - FIRST_ZOOM_BITS;
+  const int unit = FN(coarse_unit)(weights, lane, m, pitch, finest);
+  const bool is_near = imbalance(e, e->bits, words, lane) <= plan->near;
+  const int pass = unit != UNIT_UNKNOWN || is_near ? 1 : DEEP_PASS;
+  pending_tile *const entry = enqueue(e, pass, strip, place);
+  entry->unit = unit;
+  for (int j = 0; j < m; j++) {
+    entry->u[j] = u[j];
+    entry->v[j] = v[j];
+  }
+}
+
+/* Under at_most a tile is settled only if a shift makes all its potentials non-negative. */
+NMK_INLINE void FN(check_potentials)(const engine *e, int count, int m, int pitch) {
+  const REAL *u = e->u, *v = e->v;
+  for (int t = 0; t < count; t++, u += pitch, v += pitch) {
+    REAL least_u = u[0], least_v = v[0];
+    for (int j = 1; j < m; j++) {
+      least_u = u[j] < least_u ? u[j] : least_u;
+      least_v = v[j] < least_v ? v[j] : least_v;
+    }
+    if (least_u + least_v < 0) e->unsettled[t * pitch / 64] |= 1ull << t * pitch % 64;
+  }
+}
+
+NMK_INLINE block_state FN(first_pass)(
+  engine *e, uint32_t strip, uint32_t first, int count, const int m, const int pitch) {
+  const nmk_plan *plan = e->plan;
+  const int width = NMK_LANES * pitch, words = (width + 63) / 64;
+  REAL *weights = e->weights, *inverse = e->inverse, *u = e->u, *v = e->v;
+  FN(load_block)(e, weights, strip, first, count, m, pitch);
+  const block_state state = FN(find_scales)(weights, inverse, m, pitch);
+  if (state != BLOCK_READY && (state == BLOCK_NOT_FINITE || sizeof(REAL) == 4)) return state;
+  FN(scale)(weights, inverse, m, pitch);
+  FN(quantise)(weights, e->q, m, pitch);
+  for (int j = 0; j < m; j++) e->lane_s[j] = (vu){0} + OFFSET;
+  e->sweep(plan, e->q, e->lane_u, e->lane_s, plan->sweeps[0], plan->at_most);
+  FN(potentials)(e, u, 0, m, pitch);
+  FN(potentials)(e, v, 1, m, pitch);
+  if (m < pitch) FN(close_columns)(v, m, pitch);
+  FN(read_signs)(plan, weights, NULL, u, v, m, pitch, e->bits, e->unsettled, e->kept_columns,
+    e->total_columns);
+  if (plan->at_most) FN(check_potentials)(e, count, m, pitch);
+
+  if (m == pitch) {
+    const size_t bytes = ((size_t)count * (size_t)m + 7) / 8;
+    for (int i = 0; i < m; i++)
+      memcpy(mask_row(e, strip, i) + (size_t)first * (size_t)m / 8, e->bits + i * words, bytes);
+  } else {
+    for (int t = 0; t < count; t++) put_tile(e, strip, first + (uint32_t)t, e->bits, words, t);
+  }
+  double *const kept = e->kept + tile_index(e, strip, first);
+  double *const total = e->total + tile_index(e, strip, first);
+  for (int t = 0; t < count; t++) {
+    const double scale = inverse[t * pitch];
+    kept[t] = e->kept_columns[t] * scale;
+    total[t] = e->total_columns[t] * scale;
+  }
+  uint64_t any = 0;
+  for (int k = 0; k < words; k++) any |= e->unsettled[k];
+  if (!any) {
+    e->sums->settled[0] += (uint64_t)count;
+    return BLOCK_READY;
+  }
+  for (int t = 0; t < count; t++) {
+    if (tile_bits(e->unsettled, t, pitch) == 0) {
+      e->sums->settled[0]++;
+    } else if (pitch == 2) {
+      const REAL *const w = weights + t * 2;
+      settle_pair(e, strip, first + (uint32_t)t, w[0], w[1], w[width], w[width + 1],
+        inverse[t * pitch]);
+    } else {
+      FN(send_on)(e, weights, strip, first + (uint32_t)t, t, m, pitch);
+    }
+  }
+  return BLOCK_READY;
+}
+
+#define FIRST_PASS(P)                                                                       \
+  static block_state FN(first_pass_##P)(                                                    \
+    engine *e, uint32_t strip, uint32_t first, int count) {                                 \
+    return e->plan->m == P ? FN(first_pass)(e, strip, first, count, P, P)                   \
+                           : FN(first_pass)(e, strip, first, count, e->plan->m, P);         \
+  }
+FIRST_PASS(2)
+FIRST_PASS(4)
+FIRST_PASS(8)
+FIRST_PASS(16)
+FIRST_PASS(32)
+FIRST_PASS(64)
+#undef FIRST_PASS
+
+static block_state FN(first_pass_any)(engine *e, uint32_t strip, uint32_t first, int count) {
+  switch (e->plan->pitch) {
+  case 2: return FN(first_pass_2)(e, strip, first, count);
+  case 4: return FN(first_pass_4)(e, strip, first, count);
+  case 8: return FN(first_pass_8)(e, strip, first, count);
+  case 16: return FN(first_pass_16)(e, strip, first, count);
+  case 32: return FN(first_pass_32)(e, strip, first, count);
+  default: return FN(first_pass_64)(e, strip, first, count);
+  }
+}
