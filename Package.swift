@@ -29,6 +29,8 @@ let package = Package(
       dependencies: [
         "MaskAPI",
         "MicroHTTP",
+        "Sparsity",
+        "SyntheticWeights",
         "TensorIO",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),

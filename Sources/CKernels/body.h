@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* All kernels, for the instruction set that the including file has switched on. */
 
+/* Wide vectors are passed between functions of this file only. */
+#pragma clang diagnostic ignored "-Wpsabi"
+
 #include <math.h>
 #include <string.h>
 

@@ -29,7 +29,9 @@ public final class MaskService: RequestHandler {
     self.configuration = configuration
     pool = SolverPool(threadCount: configuration.threads)
     admission = Admission(
-      maximumRequests: configuration.maximumRequests, maximumBytes: configuration.maximumMemory)
+      maximumRequests: configuration.maximumRequests,
+      maximumBytes: configuration.maximumMemory
+    )
     crossOrigin = CrossOrigin(origins: configuration.corsOrigins)
     accessLog = AccessLog(logger: logger)
   }
@@ -49,11 +51,18 @@ public final class MaskService: RequestHandler {
     var route = "unmatched"
     if case .success(.route(let matched)) = match { route = matched.path }
     let record = RequestRecord(
-      id: RequestContext.identifier(of: request), route: route,
-      traceParent: request.headers[.traceParent], count: active)
+      id: RequestContext.identifier(of: request),
+      route: route,
+      traceParent: request.headers[.traceParent],
+      count: active
+    )
     let context = RequestContext(
-      service: self, connection: connection, record: record, path: request.path,
-      extraFields: crossOrigin.fields(for: request))
+      service: self,
+      connection: connection,
+      record: record,
+      path: request.path,
+      extraFields: crossOrigin.fields(for: request)
+    )
     do throws(Problem) {
       switch try match.get() {
       case .respond(let response): return .respond(context.finish(response))
@@ -69,8 +78,11 @@ public final class MaskService: RequestHandler {
 
   public func refusal(_ reason: TransportRefusal, request: Request?) -> Response {
     let record = RequestRecord(
-      id: request.map { RequestContext.identifier(of: $0) } ?? "-", route: "refused",
-      traceParent: nil, count: active)
+      id: request.map { RequestContext.identifier(of: $0) } ?? "-",
+      route: "refused",
+      traceParent: nil,
+      count: active
+    )
     var response = Problem(reason.status, reason.description)
       .response(instance: "\(request?.path ?? "")#\(record.id)")
     response.headers[.requestID] = record.id
@@ -81,9 +93,12 @@ public final class MaskService: RequestHandler {
   public func requestCompleted(_ completion: RequestCompletion) {
     let record = completion.response?.attachment as? RequestRecord
     metrics.countRequest(
-      method: completion.request?.method, route: record?.route ?? "unanswered",
-      status: completion.response?.status.code ?? 0, duration: completion.duration,
-      bodyBytes: completion.bytesIn)
+      method: completion.request?.method,
+      route: record?.route ?? "unanswered",
+      status: completion.response?.status.code ?? 0,
+      duration: completion.duration,
+      bodyBytes: completion.bytesIn
+    )
     if let work = record?.work { metrics.countSolve(work) }
     accessLog.write(completion, record)
   }

@@ -35,14 +35,16 @@ struct Router: Sendable {
     let isFamily = { (route: any Route) in PathTemplate.isTemplate(route.path) }
     families = routes.filter(isFamily).map { (PathTemplate($0.path), $0) }
     self.routes = Dictionary(
-      uniqueKeysWithValues: routes.filter { !isFamily($0) }.map { ($0.path, $0) })
+      uniqueKeysWithValues: routes.filter { !isFamily($0) }.map { ($0.path, $0) }
+    )
   }
 
   /// Every resource there is.
-  static let all: [any Route] = [
-    MasksRoute(), ValidationRoute(), GradientsRoute(), DiversityRoute(),
-    HealthRoute(), ReadinessRoute(), MetricsRoute(), DescriptionRoute(), StartPageRoute(),
-  ] + inference
+  static let all: [any Route] =
+    [
+      MasksRoute(), ValidationRoute(), GradientsRoute(), DiversityRoute(),
+      HealthRoute(), ReadinessRoute(), MetricsRoute(), DescriptionRoute(), StartPageRoute(),
+    ] + inference
 
   /// The route of a request.
   ///
@@ -61,7 +63,10 @@ struct Router: Sendable {
       return .respond(Response(status: .noContent, headers: [.allow: allow]))
     }
     throw Problem(
-      .methodNotAllowed, "'\(request.path)' has the methods \(allow).", headers: [.allow: allow])
+      .methodNotAllowed,
+      "'\(request.path)' has the methods \(allow).",
+      headers: [.allow: allow]
+    )
   }
 
   private static func allow(_ route: any Route) -> String {

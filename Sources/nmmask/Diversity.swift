@@ -6,7 +6,8 @@ import MaskAPI
 /// `nmmask diversity`: how many masks a pattern allows.
 struct Diversity: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Count the masks that a pattern allows for a matrix.")
+    abstract: "Count the masks that a pattern allows for a matrix."
+  )
 
   @Option(help: "The number kept in each group.")
   var n: Int

@@ -9,6 +9,6 @@ struct NMMask: AsyncParsableCommand {
     commandName: "nmmask",
     abstract: "N:M sparsity masks, with a proof of how good they are.",
     version: Engine.version,
-    subcommands: [Serve.self, Solve.self, Diversity.self]
+    subcommands: [Serve.self, Solve.self, Diversity.self, Bench.self]
   )
 }

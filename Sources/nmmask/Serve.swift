@@ -51,14 +51,19 @@ struct Serve: AsyncParsableCommand {
       logger.info("listening on \(scheme)://\(transport.host):\(server.port)")
     }
     let running = RunningServer(
-      server: server, service: service, drainLimit: try limits.drainLimit())
+      server: server,
+      service: service,
+      drainLimit: try limits.drainLimit()
+    )
     var services: [any Service] = [running]
     if let tokens { services.append(tokens) }
     // The steps of the lifecycle itself are of no interest to a user.
     var lifecycleLogger = logger
     lifecycleLogger.logLevel = .error
     try await ServiceGroup(
-      services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: lifecycleLogger
+      services: services,
+      gracefulShutdownSignals: [.sigterm, .sigint],
+      logger: lifecycleLogger
     ).run()
     logger.info("stopped")
   }

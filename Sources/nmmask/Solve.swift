@@ -7,7 +7,8 @@ import MaskAPI
 /// `nmmask solve`: the mask of a matrix in a file.
 struct Solve: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Find the mask of a matrix in a .npy file.")
+    abstract: "Find the mask of a matrix in a .npy file."
+  )
 
   @Argument(help: "A .npy file of a matrix.")
   var file: String
@@ -41,7 +42,10 @@ struct Solve: ParsableCommand {
 
   func run() throws {
     let threads = try setting(
-      threads, "threads", default: ProcessInfo.processInfo.activeProcessorCount)
+      threads,
+      "threads",
+      default: ProcessInfo.processInfo.activeProcessorCount
+    )
     guard threads > 0 else { throw ValidationError("--threads must be at least 1.") }
     var options = MaskFileSolver.Options(n: n, m: m, threads: threads)
     options.structure = structure

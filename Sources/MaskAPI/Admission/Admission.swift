@@ -66,7 +66,8 @@ final class Admission: Sendable {
         throw Problem(
           .contentTooLarge,
           "The request needs more memory than the \(admission.maximumBytes) bytes that requests "
-            + "may take together.")
+            + "may take together."
+        )
       }
       let isFree = admission.load.withLock { load in
         guard count <= admission.maximumBytes - load.bytes else { return false }

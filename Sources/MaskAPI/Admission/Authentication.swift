@@ -40,8 +40,10 @@ public final class Authentication: Sendable {
       if isKnown { return }
     }
     throw Problem(
-      .unauthorized, "A bearer token that is known here is needed in the Authorization field.",
-      headers: [.wwwAuthenticate: "Bearer"])
+      .unauthorized,
+      "A bearer token that is known here is needed in the Authorization field.",
+      headers: [.wwwAuthenticate: "Bearer"]
+    )
   }
 
   /// Takes as long for any `given` of one length, so that time tells nothing of the token.

@@ -82,7 +82,8 @@ extension Request {
         .unsupportedMediaType,
         "The content encoding '\(tokens.joined(separator: ", "))' is not read here; one of gzip "
           + "and zstd is.",
-        headers: [.acceptEncoding: "gzip, zstd"])
+        headers: [.acceptEncoding: "gzip, zstd"]
+      )
     }
     return encoding
   }

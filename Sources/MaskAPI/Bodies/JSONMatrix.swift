@@ -17,7 +17,10 @@ struct JSONMatrix {
     let array = try JSONMatrix.array(parameters, field: field)
     guard array.leaf != .boolean else {
       throw Problem(
-        .unprocessableContent, "'\(field)' must be numbers, not booleans.", pointer: "/\(field)")
+        .unprocessableContent,
+        "'\(field)' must be numbers, not booleans.",
+        pointer: "/\(field)"
+      )
     }
     do { bytes = try array.converted(to: dataType) } catch { throw Problem(error, field: field) }
     rows = array.shape[0]
@@ -43,8 +46,10 @@ struct JSONMatrix {
         }
       }
       throw Problem(
-        .unprocessableContent, "'\(field)' must be rows of numbers, not \(found).",
-        pointer: "/\(field)")
+        .unprocessableContent,
+        "'\(field)' must be rows of numbers, not \(found).",
+        pointer: "/\(field)"
+      )
     }
     if let irregularity = array.irregularity {
       throw Problem(TensorError.irregular(irregularity), field: field)
@@ -54,7 +59,8 @@ struct JSONMatrix {
       throw Problem(
         .unprocessableContent,
         "'\(field)' must be a matrix, with 2 dimensions; this array has \(array.shape.count).",
-        pointer: "/\(field)")
+        pointer: "/\(field)"
+      )
     }
     return array
   }

@@ -51,7 +51,8 @@ final class MatrixBody: BodyConsumer {
     if contentType == "application/json" {
       throw Problem(
         .unsupportedMediaType,
-        "With 'rows' and 'columns' in the query the body is raw, but Content-Type says JSON.")
+        "With 'rows' and 'columns' in the query the body is raw, but Content-Type says JSON."
+      )
     }
     let header = try Self.rawHeader(handler.parameters, handler.field)
     try checkSize(header.byteCount)
@@ -98,13 +99,17 @@ final class MatrixBody: BodyConsumer {
       do { value = try scanner.finish() } catch { throw Problem(error) }
       guard case .object(let document) = value else {
         throw Problem(
-          .unprocessableContent, "The body must be a JSON object, not \(value.kindName).",
-          pointer: "")
+          .unprocessableContent,
+          "The body must be a JSON object, not \(value.kindName).",
+          pointer: ""
+        )
       }
       return try handler.finish(document)
     case .npyHeader(let prefix):
       throw Problem(
-        TensorError.truncatedHeader(.npy, received: prefix.count), field: handler.field)
+        TensorError.truncatedHeader(.npy, received: prefix.count),
+        field: handler.field
+      )
     case .data(let data):
       try data.finish()
       return try handler.finish()
@@ -126,8 +131,10 @@ final class MatrixBody: BodyConsumer {
       return try beginJSON(prefix)
     case "application/x-npy":
       throw Problem(
-        .badRequest, "Content-Type says .npy, but the body does not begin with \\x93NUMPY.",
-        pointer: "/\(handler.field)")
+        .badRequest,
+        "Content-Type says .npy, but the body does not begin with \\x93NUMPY.",
+        pointer: "/\(handler.field)"
+      )
     case nil, "application/octet-stream", "application/x-www-form-urlencoded":
       let first = prefix.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }
       guard let first else { return .undecided(prefix) }
@@ -135,7 +142,9 @@ final class MatrixBody: BodyConsumer {
       throw Self.unsupported
     case let other?:
       throw Problem(
-        .unsupportedMediaType, "A body of type '\(other)' is not read here. " + Self.forms)
+        .unsupportedMediaType,
+        "A body of type '\(other)' is not read here. " + Self.forms
+      )
     }
   }
 
@@ -173,7 +182,10 @@ final class MatrixBody: BodyConsumer {
     guard case .complete(let header) = progress else { return .npyHeader(prefix) }
     for name in ["rows", "columns", "dtype"] where handler.parameters.contains(name) {
       throw Problem(
-        .badRequest, "'\(name)' belongs to raw bodies; this one is .npy.", pointer: "/\(name)")
+        .badRequest,
+        "'\(name)' belongs to raw bodies; this one is .npy.",
+        pointer: "/\(name)"
+      )
     }
     try checkSize(header.dataByteCount)
     if header.isFortranOrder { try record.reserve(2 * header.dataByteCount) }
@@ -200,7 +212,10 @@ final class MatrixBody: BodyConsumer {
       let value = try parameters.requiredInteger(name)
       guard value >= 0 else {
         throw Problem(
-          .unprocessableContent, "'\(name)' must not be negative.", pointer: "/\(name)")
+          .unprocessableContent,
+          "'\(name)' must not be negative.",
+          pointer: "/\(name)"
+        )
       }
       return value
     }

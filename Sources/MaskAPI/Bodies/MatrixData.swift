@@ -29,11 +29,15 @@ final class MatrixData {
         .unprocessableContent,
         "'\(sink.field)' must be a matrix, with 2 dimensions; this array has "
           + "\(npy.shape.count).",
-        pointer: "/\(sink.field)")
+        pointer: "/\(sink.field)"
+      )
     }
     try self.init(
       MatrixHeader(element: npy.elementType, rows: npy.shape[0], columns: npy.shape[1]),
-      sink: sink, swapsBytes: npy.isBigEndian, isColumnMajor: npy.isFortranOrder)
+      sink: sink,
+      swapsBytes: npy.isBigEndian,
+      isColumnMajor: npy.isFortranOrder
+    )
   }
 
   private init(
@@ -44,7 +48,9 @@ final class MatrixData {
   ) throws(Problem) {
     guard let expected = header.byteCount else {
       throw Problem(
-        TensorError.shapeTooLarge(shape: [header.rows, header.columns]), field: sink.field)
+        TensorError.shapeTooLarge(shape: [header.rows, header.columns]),
+        field: sink.field
+      )
     }
     self.header = header
     self.sink = sink
@@ -72,7 +78,11 @@ final class MatrixData {
       source.withUnsafeBytes { source in
         buffer.withUnsafeMutableBytes { target in
           copyFortranOrder(
-            from: source, to: target, shape: shape, elementByteCount: header.element.byteCount)
+            from: source,
+            to: target,
+            shape: shape,
+            elementByteCount: header.element.byteCount
+          )
         }
       }
       if swapsBytes {
@@ -86,7 +96,9 @@ final class MatrixData {
   /// A body of `length` bytes, or at least as many, where another size was promised.
   func wrongLength(_ length: Int) -> Problem {
     Problem(
-      TensorError.wrongByteCount(expected: expected, received: length), field: sink.field)
+      TensorError.wrongByteCount(expected: expected, received: length),
+      field: sink.field
+    )
   }
 
   private func passOnSwapped() throws(Problem) {

@@ -16,16 +16,20 @@ extension Problem {
       self.init(
         .unprocessableContent,
         "'m' must be at most \(limit) for the structure '\(structure.rawValue)', not \(m).",
-        pointer: "/m")
+        pointer: "/m"
+      )
     case .keptCountTooSmall(let n):
       self.init(
         .unprocessableContent,
-        "'n' is the number kept in each group and must be at least 1, not \(n).", pointer: "/n")
+        "'n' is the number kept in each group and must be at least 1, not \(n).",
+        pointer: "/n"
+      )
     case .keptCountTooLarge(let n, let m):
       self.init(
         .unprocessableContent,
         "'n' is the number kept in each group of m and must be at most m = \(m), not \(n).",
-        pointer: "/n")
+        pointer: "/n"
+      )
     }
   }
 
@@ -37,13 +41,15 @@ extension Problem {
         .unprocessableContent,
         "'method' must be 'exact' unless 'structure' is 'transposable'; "
           + "'\(method.rawValue)' is a method for transposable masks.",
-        pointer: "/method")
+        pointer: "/method"
+      )
     case .indivisible(let side, let length, let m):
       self.init(
         .unprocessableContent,
         "The matrix has \(length) \(side.rawValue), which m = \(m) does not divide. "
           + "With remainder 'dense' the entries outside whole tiles or groups stay kept.",
-        pointer: "/weights")
+        pointer: "/weights"
+      )
     }
   }
 
@@ -54,7 +60,8 @@ extension Problem {
     case .tooManyEntries(let rows, let columns):
       self.init(
         .unprocessableContent,
-        "A matrix of \(rows) x \(columns) has more entries than 63 bits can count.")
+        "A matrix of \(rows) x \(columns) has more entries than 63 bits can count."
+      )
     }
   }
 
@@ -65,12 +72,14 @@ extension Problem {
       self.init(
         .unprocessableContent,
         "'\(field)' has an entry that is not finite, at row \(row), column \(column).",
-        pointer: "/\(field)/\(row)/\(column)")
+        pointer: "/\(field)/\(row)/\(column)"
+      )
     case .sumOverflows:
       self.init(
         .unprocessableContent,
         "The magnitudes of '\(field)' are so large that their sum is no float64.",
-        pointer: "/\(field)")
+        pointer: "/\(field)"
+      )
     case .solverFailed(let detail):
       self.init(.internalServerError, "The solver failed: \(detail).")
     }
@@ -86,7 +95,8 @@ extension Problem {
     case .timedOut(let limit):
       self.init(
         .gatewayTimeout,
-        "The mask was not found within \(limit.milliseconds) ms of waiting for solvers.")
+        "The mask was not found within \(limit.milliseconds) ms of waiting for solvers."
+      )
     }
   }
 
@@ -96,42 +106,54 @@ extension Problem {
       self.init(
         .unprocessableContent,
         "The method 'sequential' draws at most two entries: 'n' must be 1 or 2, not \(n).",
-        pointer: "/n")
+        pointer: "/n"
+      )
     case .groupSizeTooLarge(let m):
       self.init(.groupSizeTooLarge(m: m, structure: .row))
     case .thresholdMissing:
       self.init(
-        .unprocessableContent, "The method 'stochastic_threshold' needs 'sparsity'.",
-        pointer: "/sparsity")
+        .unprocessableContent,
+        "The method 'stochastic_threshold' needs 'sparsity'.",
+        pointer: "/sparsity"
+      )
     case .thresholdTooLarge:
       self.init(
-        .unprocessableContent, "The threshold for this 'sparsity' is too large for float32.",
-        pointer: "/sparsity")
+        .unprocessableContent,
+        "The threshold for this 'sparsity' is too large for float32.",
+        pointer: "/sparsity"
+      )
     case .sparsityOutOfRange(let sparsity):
       self.init(
-        .unprocessableContent, "'sparsity' must be at least 0 and below 1, not \(sparsity).",
-        pointer: "/sparsity")
+        .unprocessableContent,
+        "'sparsity' must be at least 0 and below 1, not \(sparsity).",
+        pointer: "/sparsity"
+      )
     case .notDivisible(let axis, let length, let m):
       let side = axis == .row ? Side.columns : Side.rows
       self.init(
         .unprocessableContent,
         "The matrix has \(length) \(side.rawValue), which m = \(m) does not divide.",
-        pointer: "/gradients")
+        pointer: "/gradients"
+      )
     case .tooManyGroups:
       self.init(
-        .unprocessableContent, "The matrix has more groups than the random stream tells apart.",
-        pointer: "/gradients")
+        .unprocessableContent,
+        "The matrix has more groups than the random stream tells apart.",
+        pointer: "/gradients"
+      )
     case .notFinite(let row, let column):
       self.init(
         .unprocessableContent,
         "'gradients' has an entry that is not finite, at row \(row), column \(column).",
-        pointer: "/gradients/\(row)/\(column)")
+        pointer: "/gradients/\(row)/\(column)"
+      )
     case .overflow(let row, let column):
       self.init(
         .unprocessableContent,
         "The estimate of the entry at row \(row), column \(column) is too large for float32, "
           + "in which values are returned.",
-        pointer: "/gradients/\(row)/\(column)")
+        pointer: "/gradients/\(row)/\(column)"
+      )
     }
   }
 

@@ -82,8 +82,12 @@ final class Metrics: Sendable {
     func header(_ name: String, _ type: String, _ help: String) {
       text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
     }
-    func single(_ name: String, _ type: String, _ help: String, _ value: some CustomStringConvertible)
-    {
+    func single(
+      _ name: String,
+      _ type: String,
+      _ help: String,
+      _ value: some CustomStringConvertible
+    ) {
       header(name, type, help)
       text += "\(name) \(value)\n"
     }
@@ -99,28 +103,51 @@ final class Metrics: Sendable {
       }
     }
     histogram(
-      "http_server_request_duration_seconds", "From the request line to the end of the answer.",
-      values.requests)
+      "http_server_request_duration_seconds",
+      "From the request line to the end of the answer.",
+      values.requests
+    )
     single(
-      "http_server_active_requests", "gauge", "Requests that are not over.", gauges.activeRequests)
+      "http_server_active_requests",
+      "gauge",
+      "Requests that are not over.",
+      gauges.activeRequests
+    )
     single(
-      "nmmask_admitted_requests", "gauge", "Requests that were admitted to work.",
-      gauges.admittedRequests)
+      "nmmask_admitted_requests",
+      "gauge",
+      "Requests that were admitted to work.",
+      gauges.admittedRequests
+    )
     single(
-      "nmmask_request_body_bytes_total", "counter", "Body bytes that arrived.", values.bodyBytes)
+      "nmmask_request_body_bytes_total",
+      "counter",
+      "Body bytes that arrived.",
+      values.bodyBytes
+    )
     header("nmmask_blocks_solved_total", "counter", "Tiles or groups whose mask was found.")
     for (labels, count) in values.blocks.sorted(by: { $0.key < $1.key }) {
       text += "nmmask_blocks_solved_total{\(labels)} \(count)\n"
     }
     histogram("nmmask_solve_duration_seconds", "Solver time of a request.", values.solves)
     single(
-      "nmmask_queue_depth", "gauge", "Pieces of work that no solver has taken yet.",
-      gauges.queueDepth)
+      "nmmask_queue_depth",
+      "gauge",
+      "Pieces of work that no solver has taken yet.",
+      gauges.queueDepth
+    )
     single(
-      "nmmask_certificate_failures_total", "counter",
-      "Masks of the exact method whose proof left a gap.", values.certificateFailures)
+      "nmmask_certificate_failures_total",
+      "counter",
+      "Masks of the exact method whose proof left a gap.",
+      values.certificateFailures
+    )
     single(
-      "nmmask_reserved_bytes", "gauge", "Memory set aside for requests.", gauges.reservedBytes)
+      "nmmask_reserved_bytes",
+      "gauge",
+      "Memory set aside for requests.",
+      gauges.reservedBytes
+    )
     header("nmmask_build_info", "gauge", "The version, as a label.")
     text += "nmmask_build_info{version=\"\(Engine.version)\"} 1\n"
     for (name, type, help, value) in ProcessMetrics.read() { single(name, type, help, value) }

@@ -20,13 +20,16 @@ enum ProcessMetrics {
           (
             "process_cpu_seconds_total", "counter", "Processor time.",
             "\((user + system) / ticks)"
-          ))
+          )
+        )
       }
       if fields.count > 21, let virtual = Int(fields[20]), let resident = Int(fields[21]) {
         metrics.append(
-          ("process_virtual_memory_bytes", "gauge", "Virtual memory.", "\(virtual)"))
+          ("process_virtual_memory_bytes", "gauge", "Virtual memory.", "\(virtual)")
+        )
         metrics.append(
-          ("process_resident_memory_bytes", "gauge", "Resident memory.", "\(resident * page)"))
+          ("process_resident_memory_bytes", "gauge", "Resident memory.", "\(resident * page)")
+        )
       }
     }
     if let descriptors = try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd") {

@@ -33,8 +33,10 @@ struct GradientParameters: Sendable {
     let foreign = method == .stochasticThreshold ? ["n", "m", "axis"] : ["sparsity"]
     for name in foreign where parameters.contains(name) {
       throw Problem(
-        .unprocessableContent, "'\(name)' means nothing to the method '\(method.rawValue)'.",
-        pointer: "/\(name)")
+        .unprocessableContent,
+        "'\(name)' means nothing to the method '\(method.rawValue)'.",
+        pointer: "/\(name)"
+      )
     }
     if method == .stochasticThreshold {
       guard let sparsity = try parameters.number("sparsity") else {
@@ -66,7 +68,12 @@ struct GradientParameters: Sendable {
     }
     do throws(GradientError) {
       return try GradientEstimator(
-        pattern: pattern, axis: axis, method: method, seed: seed, tensorKey: tensorKey)
+        pattern: pattern,
+        axis: axis,
+        method: method,
+        seed: seed,
+        tensorKey: tensorKey
+      )
     } catch {
       throw Problem(error)
     }

@@ -35,8 +35,10 @@ struct MaskParameters: Sendable {
     if let milliseconds = try parameters.integer("timeout_ms") {
       guard milliseconds > 0 else {
         throw Problem(
-          .unprocessableContent, "'timeout_ms' must be at least 1, not \(milliseconds).",
-          pointer: "/timeout_ms")
+          .unprocessableContent,
+          "'timeout_ms' must be at least 1, not \(milliseconds).",
+          pointer: "/timeout_ms"
+        )
       }
       timeout = .milliseconds(milliseconds)
     } else {
@@ -50,8 +52,12 @@ struct MaskParameters: Sendable {
         throw .pattern(error)
       }
       return try MaskSpecification(
-        pattern: pattern, structure: structure, constraint: constraint, method: method,
-        remainder: remainder)
+        pattern: pattern,
+        structure: structure,
+        constraint: constraint,
+        method: method,
+        remainder: remainder
+      )
     }
   }
 }

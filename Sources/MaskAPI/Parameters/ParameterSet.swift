@@ -41,8 +41,10 @@ struct ParameterSet: Sendable {
     for member in object.members {
       guard values.updateValue(.json(member.value), forKey: member.name) == nil else {
         throw Problem(
-          .badRequest, "'\(member.name)' is given in the query and in the body.",
-          pointer: "/\(member.name)")
+          .badRequest,
+          "'\(member.name)' is given in the query and in the body.",
+          pointer: "/\(member.name)"
+        )
       }
     }
   }
@@ -53,8 +55,10 @@ struct ParameterSet: Sendable {
     guard let name = values.keys.filter({ !names.contains($0) }).min() else { return }
     let known = names.sorted().joined(separator: ", ")
     throw Problem(
-      .badRequest, "There is no parameter '\(name)' here; there are: \(known).",
-      pointer: "/" + name.replacing("~", with: "~0").replacing("/", with: "~1"))
+      .badRequest,
+      "There is no parameter '\(name)' here; there are: \(known).",
+      pointer: "/" + name.replacing("~", with: "~0").replacing("/", with: "~1")
+    )
   }
 
   /// Whether a parameter of this name is given.
@@ -164,7 +168,10 @@ struct ParameterSet: Sendable {
 
   private func wrongValue(_ name: String, _ wanted: String, found: String) -> Problem {
     Problem(
-      .unprocessableContent, "'\(name)' must be \(wanted), not \(found).", pointer: "/\(name)")
+      .unprocessableContent,
+      "'\(name)' must be \(wanted), not \(found).",
+      pointer: "/\(name)"
+    )
   }
 
   /// Digits with an optional minus sign, and nothing else that `Int` would take.

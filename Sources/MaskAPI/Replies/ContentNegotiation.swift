@@ -32,8 +32,10 @@ extension ReplyForm {
     if let best { return best.form }
     let offered = forms.map(\.rawValue).joined(separator: ", ")
     throw Problem(
-      .notAcceptable, "None of the types in Accept can be made here; there are: \(offered).",
-      headers: first == .json ? [.vary: "Accept"] : [:])
+      .notAcceptable,
+      "None of the types in Accept can be made here; there are: \(offered).",
+      headers: first == .json ? [.vary: "Accept"] : [:]
+    )
   }
 }
 

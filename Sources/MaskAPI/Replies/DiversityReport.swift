@@ -63,7 +63,12 @@ public struct DiversityReport: Sendable {
     }
     if let paperTile {
       write(
-        &writer, "transposable_paper", matrix.transposable(paperTile), per: "per_tile", paperTile)
+        &writer,
+        "transposable_paper",
+        matrix.transposable(paperTile),
+        per: "per_tile",
+        paperTile
+      )
     }
     writer.endObject()
     return writer.bytes

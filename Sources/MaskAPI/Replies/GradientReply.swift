@@ -28,7 +28,8 @@ struct GradientReply {
         .contentType: form.rawValue,
         .gradientSummary: String(decoding: json(withMatrices: false), as: UTF8.self),
       ],
-      body: .bytes(bytes))
+      body: .bytes(bytes)
+    )
   }
 
   private func json(withMatrices: Bool) -> [UInt8] {
@@ -65,7 +66,8 @@ struct GradientReply {
       writer.endObject()
       writer.member(
         "achieved_sparsity",
-        sums.count > 0 ? 1 - Double(sums.kept) / Double(sums.count) : nil)
+        sums.count > 0 ? 1 - Double(sums.kept) / Double(sums.count) : nil
+      )
     }
     writer.member("kept", sums.kept)
     writer.member("density", sums.count > 0 ? Double(sums.kept) / Double(sums.count) : nil)
@@ -137,7 +139,10 @@ struct GradientReply {
   ) {
     target.storeBytes(of: value.bitPattern.littleEndian, toByteOffset: 4 * slot, as: UInt32.self)
     target.storeBytes(
-      of: UInt16(position).littleEndian, toByteOffset: valueBytes + 2 * slot, as: UInt16.self)
+      of: UInt16(position).littleEndian,
+      toByteOffset: valueBytes + 2 * slot,
+      as: UInt16.self
+    )
   }
 }
 

@@ -31,7 +31,10 @@ public struct MaskReply: Sendable {
     let specification = solution.layout.specification
     var lines = [
       ["shape", "\(solution.layout.rows) x \(solution.layout.columns)"],
-      ["pattern", "\(specification.pattern) (\(specification.pattern.n) kept of each \(specification.pattern.m))"],
+      [
+        "pattern",
+        "\(specification.pattern) (\(specification.pattern.n) kept of each \(specification.pattern.m))",
+      ],
       ["structure", specification.structure.rawValue],
       ["constraint", specification.constraint.rawValue],
       ["method", specification.method.rawValue],
@@ -74,7 +77,8 @@ public struct MaskReply: Sendable {
         .contentType: form.rawValue,
         .maskSummary: String(decoding: summary, as: UTF8.self),
       ],
-      body: .bytes(bytes))
+      body: .bytes(bytes)
+    )
   }
 
   private func json(mask encoding: MaskEncoding?) -> [UInt8] {
@@ -164,14 +168,17 @@ extension Mask {
     let header = (try? NPYHeader.bytes(elementType: .bool, shape: [rows, columns])) ?? []
     return [UInt8](unsafeUninitializedCapacity: header.count + count) { target, used in
       for index in header.indices { target[index] = header[index] }
-      let data = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(target)[header.count...])
+      let data = UnsafeMutableRawBufferPointer(
+        rebasing: UnsafeMutableRawBufferPointer(target)[header.count...]
+      )
       bytes.withUnsafeBytes { source in
         for row in 0..<rows where columns > 0 {
           let from = source[(row * rowByteCount)..<((row + 1) * rowByteCount)]
           let to = data[(row * columns)..<((row + 1) * columns)]
           BitPacking.unpack(
             UnsafeRawBufferPointer(rebasing: from),
-            into: UnsafeMutableRawBufferPointer(rebasing: to))
+            into: UnsafeMutableRawBufferPointer(rebasing: to)
+          )
         }
       }
       used = header.count + count

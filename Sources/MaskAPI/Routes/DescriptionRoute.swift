@@ -13,7 +13,11 @@ struct DescriptionRoute: Route {
     return .respond(
       context.finish(
         Response(
-          status: .ok, headers: [.contentType: "application/yaml"],
-          body: .bytes(PackageResources.openapi_yaml))))
+          status: .ok,
+          headers: [.contentType: "application/yaml"],
+          body: .bytes(PackageResources.openapi_yaml)
+        )
+      )
+    )
   }
 }

@@ -37,7 +37,10 @@ private final class GradientHandler: MatrixHandler {
     let parameters = try GradientParameters(parameters)
     guard case .numeric(let dataType) = header.element else {
       throw Problem(
-        .unprocessableContent, "'gradients' must be numbers, not booleans.", pointer: "/gradients")
+        .unprocessableContent,
+        "'gradients' must be numbers, not booleans.",
+        pointer: "/gradients"
+      )
     }
     binary = (dataType, try job(parameters, header.rows, header.columns))
   }
@@ -51,7 +54,9 @@ private final class GradientHandler: MatrixHandler {
     let result = bytes.withUnsafeBytes { bytes in
       Result { () throws(GradientJob.Failure) in
         try run(
-          job, MatrixView(bytes, dataType: dataType, rows: job.rows, columns: job.columns))
+          job,
+          MatrixView(bytes, dataType: dataType, rows: job.rows, columns: job.columns)
+        )
       }
     }
     return try reply(job, result)

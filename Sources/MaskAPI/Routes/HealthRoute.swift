@@ -25,7 +25,10 @@ struct ReadinessRoute: Route {
     try ParameterSet(queryOf: request).allowOnly([])
     guard !context.service.isDraining else {
       throw Problem(
-        .serviceUnavailable, "The service is stopping.", headers: [.retryAfter: "1"])
+        .serviceUnavailable,
+        "The service is stopping.",
+        headers: [.retryAfter: "1"]
+      )
     }
     return .respond(context.finish(.plainOK))
   }
@@ -34,7 +37,9 @@ struct ReadinessRoute: Route {
 extension Response {
   fileprivate static var plainOK: Response {
     Response(
-      status: .ok, headers: [.contentType: "text/plain", .cacheControl: "no-store"],
-      body: .bytes(Array("ok\n".utf8)))
+      status: .ok,
+      headers: [.contentType: "text/plain", .cacheControl: "no-store"],
+      body: .bytes(Array("ok\n".utf8))
+    )
   }
 }

@@ -36,10 +36,18 @@ private final class MaskHandler: MatrixHandler {
     let parameters = try MaskParameters(parameters)
     guard case .numeric(let dataType) = header.element else {
       throw Problem(
-        .unprocessableContent, "'weights' must be numbers, not booleans.", pointer: "/weights")
+        .unprocessableContent,
+        "'weights' must be numbers, not booleans.",
+        pointer: "/weights"
+      )
     }
     let job = try job(
-      parameters, dataType, header.rows, header.columns, encoding: parameters.encoding ?? .bits)
+      parameters,
+      dataType,
+      header.rows,
+      header.columns,
+      encoding: parameters.encoding ?? .bits
+    )
     binary = (parameters, job)
   }
 
@@ -67,7 +75,12 @@ private final class MaskHandler: MatrixHandler {
     let encoding = parameters.encoding ?? .array
     let matrix = try JSONMatrix(all, field: field)
     let job = try job(
-      parameters, matrix.dataType, matrix.rows, matrix.columns, encoding: encoding)
+      parameters,
+      matrix.dataType,
+      matrix.rows,
+      matrix.columns,
+      encoding: encoding
+    )
     let result = matrix.withView { view in
       Result { () throws(MaskJob.Failure) in try job.solve(view) }
     }

@@ -16,11 +16,17 @@ struct MetricsRoute: Route {
         activeRequests: service.activeRequests,
         admittedRequests: service.admission.admittedRequests,
         queueDepth: service.pool.queueDepth,
-        reservedBytes: service.admission.reservedBytes))
+        reservedBytes: service.admission.reservedBytes
+      )
+    )
     return .respond(
       context.finish(
         Response(
-          status: .ok, headers: [.contentType: "text/plain; version=0.0.4"],
-          body: .bytes(Array(text.utf8)))))
+          status: .ok,
+          headers: [.contentType: "text/plain; version=0.0.4"],
+          body: .bytes(Array(text.utf8))
+        )
+      )
+    )
   }
 }

@@ -16,8 +16,12 @@ struct StartPageRoute: Route {
     return .respond(
       context.finish(
         Response(
-          status: .ok, headers: [.contentType: "text/plain; charset=utf-8"],
-          body: .bytes(Array(text.utf8)))))
+          status: .ok,
+          headers: [.contentType: "text/plain; charset=utf-8"],
+          body: .bytes(Array(text.utf8))
+        )
+      )
+    )
   }
 
   /// Whether the Host field can be pasted into a shell as it is.

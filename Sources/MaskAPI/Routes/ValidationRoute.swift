@@ -90,7 +90,10 @@ private final class ValidationHandler: MatrixHandler {
     try all.allowOnly(Self.names.union(["mask", "weights"]))
     if all.contains("mask"), all.contains("weights") {
       throw Problem(
-        .unprocessableContent, "Give either 'mask' or 'weights', not both.", pointer: "/weights")
+        .unprocessableContent,
+        "Give either 'mask' or 'weights', not both.",
+        pointer: "/weights"
+      )
     }
     let source = all.contains("weights") ? "weights" : "mask"
     let array = try JSONMatrix.array(all, field: source)
@@ -104,7 +107,8 @@ private final class ValidationHandler: MatrixHandler {
           .unprocessableContent,
           "A mask has entries 0 and 1 or false and true, not \(value), at row "
             + "\(index / columns), column \(index % columns). Numbers go into 'weights'.",
-          pointer: "/mask/\(index / columns)/\(index % columns)")
+          pointer: "/mask/\(index / columns)/\(index % columns)"
+        )
       }
       mask[index / columns, index % columns] = true
     }

@@ -31,8 +31,10 @@ final class DiversityCache: Sendable {
     let specification = layout.specification
     let isRow = specification.structure == .row
     let grouped = try? MatrixDiversity(
-      rows: isRow ? layout.rows : layout.groupedRows, columns: layout.groupedColumns,
-      pattern: specification.pattern)
+      rows: isRow ? layout.rows : layout.groupedRows,
+      columns: layout.groupedColumns,
+      pattern: specification.pattern
+    )
     guard let grouped else { return nil }
     let unit: MaskCount
     let count: MatrixMaskCount?

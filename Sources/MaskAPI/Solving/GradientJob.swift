@@ -63,10 +63,13 @@ final class GradientJob: @unchecked Sendable {
       let parts = try map(matrix, height, pool, isClientGone) {
         [self] band, rows throws(GradientError) in
         try estimator.estimate(
-          band, firstRow: rows.lowerBound, totalRows: self.rows,
+          band,
+          firstRow: rows.lowerBound,
+          totalRows: self.rows,
           values: values + rows.lowerBound * columns,
           mask: mask + rows.lowerBound * maskRowByteCount,
-          probabilities: probabilities.map { $0 + rows.lowerBound * columns })
+          probabilities: probabilities.map { $0 + rows.lowerBound * columns }
+        )
       }
       for part in parts { sums.add(part) }
     case .threshold(let sparsity):
@@ -96,14 +99,20 @@ final class GradientJob: @unchecked Sendable {
     }
     self.threshold = threshold
     let pruning = StochasticPruning(
-      threshold: threshold, seed: parameters.seed, tensorKey: parameters.tensorKey)
+      threshold: threshold,
+      seed: parameters.seed,
+      tensorKey: parameters.tensorKey
+    )
     let parts = try map(matrix, 1, pool, isClientGone) {
       [self] band, rows throws(GradientError) in
       try pruning.estimate(
-        band, firstRow: rows.lowerBound, totalRows: self.rows,
+        band,
+        firstRow: rows.lowerBound,
+        totalRows: self.rows,
         values: values + rows.lowerBound * columns,
         mask: mask + rows.lowerBound * maskRowByteCount,
-        probabilities: probabilities.map { $0 + rows.lowerBound * columns })
+        probabilities: probabilities.map { $0 + rows.lowerBound * columns }
+      )
     }
     for part in parts { sums.add(part) }
   }

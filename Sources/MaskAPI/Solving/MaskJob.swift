@@ -146,7 +146,11 @@ final class MaskJob: @unchecked Sendable {
       rest = UnsafeRawBufferPointer(rebasing: rest[count...])
       if filled == size {
         let view = MatrixView(
-          base: target.base, dataType: dataType, rows: rows.count, columns: layout.columns)
+          base: target.base,
+          dataType: dataType,
+          rows: rows.count,
+          columns: layout.columns
+        )
         buffer = nil
         filled = 0
         submit(nextBand, view, recycling: target)
@@ -250,7 +254,8 @@ final class MaskJob: @unchecked Sendable {
       return try Solution(
         layout: layout,
         mask: Mask(rows: layout.rows, columns: layout.columns, bytes: bytes),
-        outcomes: outcomes.compactMap { $0 })
+        outcomes: outcomes.compactMap { $0 }
+      )
     } catch {
       throw .solve(error)
     }

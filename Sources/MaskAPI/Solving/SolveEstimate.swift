@@ -31,6 +31,7 @@ struct SolveEstimate {
       .unprocessableContent,
       "'min_cost_flow' would take about \(duration.seconds.rounded()) s for this matrix, beyond the "
         + "limit of \(limit.seconds) s. 'exact' finds the same optimum in a small part of the time.",
-      pointer: "/method")
+      pointer: "/method"
+    )
   }
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-import ArgumentParser
+public import ArgumentParser
 import Foundation
-import Sparsity
-import SyntheticWeights
+public import Sparsity
+public import SyntheticWeights
 import TensorIO
 
 /// `nmmask bench`: how fast masks are found on this machine.
@@ -66,7 +66,8 @@ struct Bench: ParsableCommand {
   }
 
   private var patterns: [PatternArgument] {
-    pattern.isEmpty ? ["2:4", "4:8", "8:16", "16:32"].compactMap { PatternArgument(argument: $0) }
+    pattern.isEmpty
+      ? ["2:4", "4:8", "8:16", "16:32"].compactMap { PatternArgument(argument: $0) }
       : pattern
   }
 
@@ -77,12 +78,16 @@ struct Bench: ParsableCommand {
         for constraint in constraint.or(.exactly) {
           for method in method.or(.exact) {
             let specification = try MaskSpecification(
-              pattern: pattern.pattern, structure: structure, constraint: constraint,
-              method: method)
+              pattern: pattern.pattern,
+              structure: structure,
+              constraint: constraint,
+              method: method
+            )
             for input in inputs(pattern.pattern.m) {
               for set in instructionSet.or(.widest) {
                 benches.append(
-                  MaskBenchmark(specification: specification, input: input, instructionSet: set))
+                  MaskBenchmark(specification: specification, input: input, instructionSet: set)
+                )
               }
             }
           }
@@ -97,7 +102,11 @@ struct Bench: ParsableCommand {
     for pattern in patterns {
       for method in gradient {
         let estimator = try GradientEstimator(
-          pattern: pattern.pattern, axis: .row, method: method, seed: 7)
+          pattern: pattern.pattern,
+          axis: .row,
+          method: method,
+          seed: 7
+        )
         for input in inputs(pattern.pattern.m) {
           benches.append(GradientBenchmark(estimator: estimator, input: input))
         }
@@ -132,17 +141,15 @@ struct PatternArgument: ExpressibleByArgument {
   }
 }
 
-extension Structure: @retroactive ExpressibleByArgument {}
-extension Sparsity.Constraint: @retroactive ExpressibleByArgument {}
-extension MaskMethod: @retroactive ExpressibleByArgument {}
-extension GradientMethod: @retroactive ExpressibleByArgument {}
-extension WeightKind: @retroactive ExpressibleByArgument {}
+extension Structure: ExpressibleByArgument {}
+extension Sparsity.Constraint: ExpressibleByArgument {}
+extension MaskMethod: ExpressibleByArgument {}
+extension GradientMethod: ExpressibleByArgument {}
+extension WeightKind: ExpressibleByArgument {}
 
-extension InstructionSet: @retroactive ExpressibleByArgument {
+extension InstructionSet: ExpressibleByArgument {
   public init?(argument: String) {
-    guard let set = InstructionSet.available.first(where: { $0.name == argument }) else {
-      return nil
-    }
+    guard let set = InstructionSet(rawValue: argument), set.isAvailable else { return nil }
     self = set
   }
 }

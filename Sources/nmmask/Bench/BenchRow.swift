@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import Sparsity
+import SyntheticWeights
 import TensorIO
 
 /// The figures of one benchmark.
@@ -31,7 +33,8 @@ struct BenchRow {
 
   static var header: String {
     columns([
-      "pattern", "structure", "constraint", "method", "data", "size", "threads", "set", "Mweights/s",
+      "pattern", "structure", "constraint", "method", "data", "size", "threads", "set",
+      "Mweights/s",
       "slowest..fastest", "gap", "valid",
     ])
   }

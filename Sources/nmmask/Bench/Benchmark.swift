@@ -38,7 +38,11 @@ struct MaskBenchmark: Benchmark {
     var outcomes: [MaskOutcome] = []
     let durations = try weights.withUnsafeBytes { bytes in
       let matrix = MatrixView(
-        bytes, dataType: .float32, rows: layout.rows, columns: layout.columns)
+        bytes,
+        dataType: .float32,
+        rows: layout.rows,
+        columns: layout.columns
+      )
       return try (0...repetitions).map { _ in
         // The service's masks come zeroed from the system.
         mask.update(repeating: 0)
@@ -46,7 +50,10 @@ struct MaskBenchmark: Benchmark {
         outcomes = try Parallel.map(layout.bandCount, threads: input.threads) { thread, band in
           let rows = layout.rows(ofBand: band)
           return try solvers[thread].solve(
-            band, matrix.rows(rows), into: target.advanced(by: rows.lowerBound))
+            band,
+            matrix.rows(rows),
+            into: target.advanced(by: rows.lowerBound)
+          )
         }
         return ContinuousClock.now - start
       }
@@ -54,13 +61,14 @@ struct MaskBenchmark: Benchmark {
     let solution = try Solution(
       layout: layout,
       mask: Mask(rows: layout.rows, columns: layout.columns, bytes: Array(mask)),
-      outcomes: outcomes)
+      outcomes: outcomes
+    )
     var row = BenchRow(input: input, durations: durations)
     row.pattern = specification.pattern.description
     row.structure = specification.structure.rawValue
     row.constraint = specification.constraint.rawValue
     row.method = specification.method.rawValue
-    row.instructionSet = instructionSet.name
+    row.instructionSet = instructionSet.rawValue
     row.worstRelativeGap = solution.certificate?.relativeGap
     row.allValid = isRight(solution, weights)
     return row
@@ -107,9 +115,12 @@ struct GradientBenchmark: Benchmark {
         let parts = try Parallel.map(count, threads: input.threads) { _, band in
           let rows = (band * height)..<min((band + 1) * height, size)
           return try estimator.estimate(
-            matrix.rows(rows), firstRow: rows.lowerBound, totalRows: size,
+            matrix.rows(rows),
+            firstRow: rows.lowerBound,
+            totalRows: size,
             values: target.values + rows.lowerBound * size,
-            mask: target.mask + rows.lowerBound * ((size + 7) / 8))
+            mask: target.mask + rows.lowerBound * ((size + 7) / 8)
+          )
         }
         sums = GradientSums()
         for part in parts { sums.add(part) }
@@ -121,7 +132,7 @@ struct GradientBenchmark: Benchmark {
     row.structure = "row"
     row.constraint = "at_most"
     row.method = estimator.method.rawValue
-    row.instructionSet = InstructionSet.widest.name
+    row.instructionSet = InstructionSet.widest.rawValue
     row.allValid = values.allSatisfy { $0.isFinite } && sums.kept == mask.keptCount
     return row
   }

@@ -43,9 +43,13 @@ struct LimitOptions: ParsableArguments {
   /// Sets the limits of the transport.
   func apply(to configuration: inout ServerConfiguration) throws {
     configuration.maximumConnections = try positive(
-      maxConnections, "max-connections", default: configuration.maximumConnections)
+      maxConnections,
+      "max-connections",
+      default: configuration.maximumConnections
+    )
     configuration.headerTimeout = .seconds(
-      try positive(headerTimeout, "header-timeout", default: 10))
+      try positive(headerTimeout, "header-timeout", default: 10)
+    )
     configuration.bodyTimeout = .seconds(try positive(bodyTimeout, "body-timeout", default: 30))
     configuration.idleTimeout = .seconds(try positive(idleTimeout, "idle-timeout", default: 75))
   }
@@ -54,7 +58,8 @@ struct LimitOptions: ParsableArguments {
   func serviceConfiguration() throws -> ServiceConfiguration {
     let cores = ProcessInfo.processInfo.activeProcessorCount
     var configuration = ServiceConfiguration(
-      threads: try positive(threads, "threads", default: cores))
+      threads: try positive(threads, "threads", default: cores)
+    )
     configuration.maximumBody =
       try setting(maxBody, "max-body", default: ByteCount(configuration.maximumBody)).bytes
     configuration.maximumJSONBody =
@@ -63,7 +68,10 @@ struct LimitOptions: ParsableArguments {
     configuration.maximumMemory =
       try setting(maxMemory, "max-memory", default: ByteCount(configuration.maximumMemory)).bytes
     configuration.maximumRequests = try positive(
-      maxRequests, "max-requests", default: configuration.maximumRequests)
+      maxRequests,
+      "max-requests",
+      default: configuration.maximumRequests
+    )
     configuration.solveTimeout = .seconds(try positive(solveTimeout, "solve-timeout", default: 300))
     return configuration
   }

@@ -45,7 +45,8 @@ struct ListenOptions: ParsableArguments {
     guard isLocal || hasTokens || isInsecure else {
       throw ValidationError(
         "Anyone who reaches \(configuration.host) could use the service. Give it tokens with "
-          + "--token-file FILE, or say --insecure if that is what you want.")
+          + "--token-file FILE, or say --insecure if that is what you want."
+      )
     }
   }
 
@@ -63,7 +64,9 @@ struct ListenOptions: ParsableArguments {
       throw ValidationError("--tls-certificate and --tls-key go together.")
     }
     return TLSIdentity(
-      certificatePEM: try readText(certificate), privateKeyPEM: try readText(key))
+      certificatePEM: try readText(certificate),
+      privateKeyPEM: try readText(key)
+    )
   }
 }
 
