@@ -10,14 +10,32 @@ struct DescriptionRoute: Route {
 
   func begin(_ request: Request, _ context: RequestContext) throws(Problem) -> RequestDecision {
     try ParameterSet(queryOf: request).allowOnly([])
+    let fields: HTTPFields = [
+      .contentType: "application/yaml", .eTag: Self.tag, .cacheControl: "no-cache",
+    ]
+    if request.hasCurrent(Self.tag) {
+      return .respond(context.finish(Response(status: .notModified, headers: fields)))
+    }
     return .respond(
       context.finish(
-        Response(
-          status: .ok,
-          headers: [.contentType: "application/yaml"],
-          body: .bytes(PackageResources.openapi_yaml)
-        )
-      )
-    )
+        Response(status: .ok, headers: fields, body: .bytes(PackageResources.openapi_yaml))))
+  }
+
+  /// Changes with the text: its 64-bit FNV-1a hash.
+  private static let tag: String = {
+    let hash = PackageResources.openapi_yaml.reduce(UInt64(0xCBF2_9CE4_8422_2325)) {
+      ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3
+    }
+    return "\"" + String(hash, radix: 16) + "\""
+  }()
+}
+
+extension Request {
+  /// Whether the client already has what `tag` stands for (RFC 9110, section 13.1.2).
+  fileprivate func hasCurrent(_ tag: String) -> Bool {
+    headers[values: .ifNoneMatch]
+      .flatMap { $0.split(separator: ",") }
+      .map { $0.trimmingSpaces() }
+      .contains { $0 == "*" || $0 == tag || $0 == "W/" + tag }
   }
 }
