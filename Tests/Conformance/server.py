@@ -61,6 +61,9 @@ class Server:
 
     @property
     def is_alive(self):
+        # A process that crashes takes a moment to write why, with its sockets closed.
+        if any("Program crashed" in line for line in self.log):
+            self.process.wait(timeout=30)
         return self.process.poll() is None
 
     @property

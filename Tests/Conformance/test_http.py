@@ -4,6 +4,7 @@
 import gzip
 import itertools
 import json
+import select
 import time
 import zlib
 
@@ -21,12 +22,19 @@ BODY = json.dumps({"n": 1, "m": 2, "weights": [[1, 2], [3, 4]]}).encode()
 
 @pytest.mark.parametrize("path", [
     "/nothing", "/v1", "/v1/", "/v1/masks/", "/V1/masks", "/v1/masks/validate/x", "//v1/masks",
-    "/v1/../v1/masks/x", "/v1%2Fmasks", "/healthz/", "/.git/config", "/%00", "/ä", "/v1/masks;a=b"])
+    "/v1/../v1/masks", "/v1/./masks", "/v1%2Fmasks", "/healthz/", "/.git/config", "/v1/masks;a=b",
+    "/%C3%A4", "/%ff", "/%00", "/%zz", "*"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_paths_that_are_not_there(service, path, method):
-    reply = service.send(method, path, BODY if method == "POST" else None)
-    assert reply.status in (404, 400)
-    assert reply.fields["content-type"] == "application/problem+json"
+def test_paths_that_are_not_there(server, path, method):
+    """Word for word, which no polite client would send."""
+    with server.connect() as connection:
+        connection.sendall(
+            f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
+        status, fields, body = read_reply(connection)
+    unreadable = path in ("/%ff", "/%00", "/%zz")
+    assert status == (400 if unreadable else 404), body
+    assert fields["content-type"] == "application/problem+json"
+    assert json.loads(body)["status"] == status
 
 
 def test_every_other_method(service, description):
@@ -126,18 +134,22 @@ def test_expect_continue_within_the_limit(server):
 
 
 def test_endless_chunked_body_is_cut(small_server):
+    """It is answered at the limit; what still comes is dropped for a while, then reset."""
+    before = small_server.resident_bytes
     with small_server.connect(timeout=20) as connection:
         connection.sendall(
             b"POST /v1/masks HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
         piece = b"1000\r\n" + b" " * 4096 + b"\r\n"
-        sent = 0
-        try:
-            for _ in range(20_000):
+        deadline = time.monotonic() + 15
+        answer = b""
+        with pytest.raises(OSError):
+            while time.monotonic() < deadline:
                 connection.sendall(piece)
-                sent += 4096
-        except OSError:
-            pass
-        assert sent < 70_000_000, "80 MB were taken where 4 KiB are allowed"
+                time.sleep(0.001)
+                if not answer and select.select([connection], [], [], 0)[0]:
+                    answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert small_server.resident_bytes - before < 32 << 20
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/openapi.yaml", "/metrics",
@@ -205,7 +217,7 @@ def test_tokens(description, tmp_path):
 
 
 def test_deadlines(description):
-    """A header or a body that does not come is answered with 408, on every path."""
+    """A body that does not come is answered with 408, on every path; a header ends in time."""
     server = Server("--header-timeout", "1", "--body-timeout", "1")
     try:
         open_connections = []
@@ -223,7 +235,8 @@ def test_deadlines(description):
             if status == 408:
                 description.check(method.upper(), path, "", None, status, fields, body)
             connection.close()
-        assert b" 408 " in read_all(idle)
+        # Without a whole request line there is nothing to answer.
+        assert read_all(idle)[:13] in (b"", b"HTTP/1.1 408 ")
         idle.close()
     finally:
         assert server.stop() == 0
