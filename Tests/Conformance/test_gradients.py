@@ -71,6 +71,7 @@ def test_unbiased_over_many_groups(service):
         reply = service.npy(PATH, gradients, {"Accept": NPY}, n=2, m=4, seed=1, method=method)
         values = reply.npy
         assert values.dtype == np.float32
+        values = values.astype(float)
         error = values.std(axis=0) / math.sqrt(len(values))
         assert (np.abs(values.mean(axis=0) - group) <= 4 * error + 1e-6).all()
         variance = ((values - group) ** 2).sum() / len(values)
