@@ -10,6 +10,7 @@ import zlib
 import pytest
 
 from description import METHODS
+from known_faults import BODY_LIMIT_FIRST
 from server import read_reply
 from service import expect_problem, npy_bytes
 
@@ -119,6 +120,17 @@ def test_announced_length_above_the_limit_is_refused_unread(small_server, expect
         status, _, body = read_reply(connection)
         assert status == 413 and json.loads(body)["status"] == 413
         assert small_server.cpu_seconds < 30
+
+
+@BODY_LIMIT_FIRST
+@pytest.mark.parametrize("target, field", [
+    ("/v1/masks?unknown=1", "X: y"), ("/v1/masks", "Accept: image/png")])
+def test_the_limit_comes_before_types_and_names(small_server, target, field):
+    with small_server.connect(timeout=5) as connection:
+        connection.sendall(
+            f"POST {target} HTTP/1.1\r\nHost: x\r\n{field}\r\nContent-Length: 10000000\r\n\r\n"
+            .encode())
+        assert read_reply(connection)[0] == 413
 
 
 def test_expect_continue_within_the_limit(server):
