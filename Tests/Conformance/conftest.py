@@ -50,13 +50,22 @@ def layer():
 
 
 @pytest.fixture(autouse=True)
-def lives_on(server):
+def always_a_server(server):
+    """So that every test can end it by mistake."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
     """No test may end the service; one that does fails alone."""
-    yield
-    if not server.is_alive:
-        status, log = server.process.wait(), "".join(server.log[-5:])
-        server.start()
-        pytest.fail(f"The service ended with status {status}: {log}")
+    try:
+        return (yield)
+    finally:
+        server = item.funcargs["server"]
+        if not server.is_alive:
+            status = server.process.wait()
+            cause = [line for line in server.log if "crashed" in line or " in nmmask at " in line]
+            server.start()
+            pytest.fail(f"The service ended with status {status}: {''.join(cause[:4])}")
 
 
 def pytest_collection_modifyitems(items):

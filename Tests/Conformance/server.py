@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import selectors
+import signal
 import socket
 import subprocess
 import threading
@@ -61,6 +62,9 @@ class Server:
 
     @property
     def is_alive(self):
+        # A process that crashes takes a moment to write why, with its sockets closed.
+        if any("Program crashed" in line for line in self.log):
+            self.process.wait(timeout=30)
         return self.process.poll() is None
 
     @property
@@ -75,8 +79,18 @@ class Server:
         pages = pathlib.Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
+    @property
+    def _minds_sigterm(self):
+        """Whether SIGTERM is handled yet: the service listens a moment before."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        masks = re.findall(r"^Sig(?:Ign|Cgt|Blk):\t([0-9a-f]+)$", status, re.MULTILINE)
+        return any(int(mask, 16) >> (signal.SIGTERM - 1) & 1 for mask in masks)
+
     def stop(self):
         """Ends the process as a service manager would; returns its exit status."""
+        deadline = time.monotonic() + 5
+        while self.is_alive and not self._minds_sigterm and time.monotonic() < deadline:
+            time.sleep(0.01)
         if self.is_alive:
             self.process.terminate()
         try:
