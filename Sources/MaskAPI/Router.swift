@@ -41,6 +41,7 @@ struct Router: Sendable {
   /// Every resource there is.
   static let all: [any Route] = [
     MasksRoute(), ValidationRoute(), GradientsRoute(), DiversityRoute(),
+    CompressionRoute(), DecompressionRoute(),
     HealthRoute(), ReadinessRoute(), MetricsRoute(), DescriptionRoute(), StartPageRoute(),
   ] + inference
 

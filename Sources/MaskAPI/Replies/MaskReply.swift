@@ -62,6 +62,8 @@ public struct MaskReply: Sendable {
       return .json(json(mask: encoding))
     case .npy:
       return binary(form, mask.npy)
+    case .safetensors:
+      return binary(form, mask.safetensors)
     case .octets:
       return binary(form, mask.flatBits)
     }
@@ -155,6 +157,13 @@ extension Mask {
     bytes.withUnsafeBytes {
       BitPacking.flatStream(packedRows: $0, rows: rows, columns: columns)
     }
+  }
+
+  /// A safetensors file of one tensor, `mask`.
+  var safetensors: [UInt8] {
+    let item = SafetensorsLayout.Item(name: "mask", elementType: .bool, shape: [rows, columns])
+    // The name is one that readers take, so this does not throw.
+    return ((try? SafetensorsLayout(items: [item]))?.header ?? []) + booleans
   }
 
   /// A .npy file of booleans.

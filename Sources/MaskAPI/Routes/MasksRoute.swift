@@ -89,7 +89,7 @@ private final class MaskHandler: MatrixHandler {
     let entries = rows * columns
     let replySize =
       switch (form, encoding) {
-      case (.npy, _): entries
+      case (.npy, _), (.safetensors, _): entries
       case (.octets, _): entries / 8
       case (.json, .bits): entries / 6
       case (.json, .array): 2 * entries
