@@ -27,6 +27,11 @@ struct JSONMatrix {
     columns = array.shape.count == 2 ? array.shape[1] : 0
   }
 
+  /// The matrix as one from a file.
+  var fileMatrix: FileMatrix {
+    FileMatrix(bytes: bytes[...], dataType: dataType, rows: rows, columns: columns)
+  }
+
   /// Calls `body` with the matrix in memory.
   func withView<Result>(_ body: (MatrixView) -> Result) -> Result {
     bytes.withUnsafeBytes { bytes in

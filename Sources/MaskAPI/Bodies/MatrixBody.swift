@@ -17,6 +17,9 @@ final class MatrixBody: BodyConsumer {
     /// The bytes of an unfinished .npy header.
     case npyHeader([UInt8])
     case data(MatrixData)
+    /// The bytes of an unfinished safetensors header.
+    case tensorHeader([UInt8])
+    case tensors(TensorFile)
     case failed
   }
 
@@ -82,6 +85,12 @@ final class MatrixBody: BodyConsumer {
     case .data(let data):
       try data.append(bytes)
       state = current
+    case .tensorHeader(var prefix):
+      prefix += bytes
+      state = try readTensorHeader(prefix)
+    case .tensors(let file):
+      try file.append(bytes)
+      state = current
     case .failed:
       break
     }
@@ -113,6 +122,12 @@ final class MatrixBody: BodyConsumer {
     case .data(let data):
       try data.finish()
       return try handler.finish()
+    case .tensorHeader(let prefix):
+      throw Problem(
+        .badRequest, TensorError.truncatedHeader(.safetensors, received: prefix.count).message)
+    case .tensors(let file):
+      try file.finish()
+      return try handler.finish(file)
     }
   }
 
@@ -131,11 +146,18 @@ final class MatrixBody: BodyConsumer {
       return try beginJSON(prefix)
     case "application/x-npy":
       throw Problem(
-        .badRequest,
-        "Content-Type says .npy, but the body does not begin with \\x93NUMPY.",
-        pointer: "/\(handler.field)"
-      )
+        .badRequest, "Content-Type says .npy, but the body does not begin with \\x93NUMPY.",
+        pointer: "/\(handler.field)")
+    case ReplyForm.safetensors.rawValue where handler.takesTensorFiles:
+      return try readTensorHeader(prefix)
     case nil, "application/octet-stream", "application/x-www-form-urlencoded":
+      if handler.takesTensorFiles {
+        switch prefix.withUnsafeBytes({ BodyFormat.sniff($0, isWhole: isWhole) }) {
+        case nil: return .undecided(prefix)
+        case .safetensors?: return try readTensorHeader(prefix)
+        default: break
+        }
+      }
       let first = prefix.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }
       guard let first else { return .undecided(prefix) }
       if first == UInt8(ascii: "{") || first == UInt8(ascii: "[") { return try beginJSON(prefix) }
@@ -195,6 +217,23 @@ final class MatrixBody: BodyConsumer {
     }
     try rest.get()
     return .data(data)
+  }
+
+  private func readTensorHeader(_ prefix: [UInt8]) throws(Problem) -> State {
+    guard let header = try TensorFile.header(prefix) else { return .tensorHeader(prefix) }
+    for name in ["rows", "columns", "dtype"] where handler.parameters.contains(name) {
+      throw Problem(
+        .badRequest, "'\(name)' belongs to raw bodies; this one is safetensors.",
+        pointer: "/\(name)")
+    }
+    try checkSize(header.dataByteCount)
+    try record.reserve(header.dataByteCount)
+    let file = TensorFile(header)
+    let result = prefix[header.dataOffset...].withUnsafeBytes { bytes in
+      Result { () throws(Problem) in try file.append(bytes) }
+    }
+    try result.get()
+    return .tensors(file)
   }
 
   /// Refuses a matrix that no body within the limit can hold, before room is made for it.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import HTTPTypes
 import MicroHTTP
 import Sparsity
 import TensorIO
@@ -36,5 +37,17 @@ protocol MatrixHandler: MatrixSink {
   func finish() throws(Problem) -> Response
   /// Answers a JSON body.
   func finish(_ document: JSONObject) throws(Problem) -> Response
+  /// Whether the matrix may come in a safetensors file.
+  var takesTensorFiles: Bool { get }
+  /// Answers a safetensors file.
+  func finish(_ file: TensorFile) throws(Problem) -> Response
   func cancel()
+}
+
+extension MatrixHandler {
+  var takesTensorFiles: Bool { false }
+
+  func finish(_ file: TensorFile) throws(Problem) -> Response {
+    throw Problem(.unsupportedMediaType, "A safetensors file is not read here.")
+  }
 }

@@ -8,6 +8,7 @@ enum ReplyForm: String, CaseIterable, Sendable {
   case json = "application/json"
   case npy = "application/x-npy"
   case octets = "application/octet-stream"
+  case safetensors = "application/vnd.safetensors"
 }
 
 extension ReplyForm {

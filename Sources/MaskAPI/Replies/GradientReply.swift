@@ -13,6 +13,8 @@ struct GradientReply {
     switch form {
     case .json: return .json(json(withMatrices: true))
     case .npy: return binary(form, npy)
+    case .safetensors:
+      throw Problem(.notAcceptable, "A gradient is not made as safetensors.")
     case .octets:
       guard case .groups(let estimator) = job.parameters.plan else {
         throw Problem(.notAcceptable, "There is no compact form without groups.")

@@ -9,10 +9,16 @@ import TensorIO
 public struct MaskReply: Sendable {
   private let solution: Solution
   private let diversity: (count: MatrixMaskCount, isExact: Bool)?
+  private let additions: MaskAdditions
 
-  init(solution: Solution, diversity: (count: MatrixMaskCount, isExact: Bool)?) {
+  init(
+    solution: Solution,
+    diversity: (count: MatrixMaskCount, isExact: Bool)?,
+    additions: MaskAdditions = MaskAdditions()
+  ) {
     self.solution = solution
     self.diversity = diversity
+    self.additions = additions
   }
 
   /// Makes the reply of a solution, counting its pattern's masks.
@@ -58,13 +64,19 @@ public struct MaskReply: Sendable {
     return lines
   }
 
-  func response(_ form: ReplyForm, _ encoding: MaskEncoding) -> Response {
+  func response(_ form: ReplyForm, _ encoding: MaskEncoding) throws(Problem) -> Response {
     let mask = solution.mask
     switch form {
     case .json:
       return .json(json(mask: encoding))
+    case .npy where additions.values != nil, .octets where additions.values != nil:
+      throw Problem(
+        .notAcceptable,
+        "With 'apply' there are two arrays to return, for which there are JSON and safetensors.")
     case .npy:
       return binary(form, mask.npy)
+    case .safetensors:
+      return try tensorFile()
     case .octets:
       return binary(form, mask.flatBits)
     }
@@ -100,6 +112,14 @@ public struct MaskReply: Sendable {
       writer.endObject()
     case nil: break
     }
+    if encoding != nil, let values = additions.values {
+      writer.name("values")
+      values.bytes.withUnsafeBytes {
+        writer.matrix(
+          $0, dataType: values.dataType, rows: solution.mask.rows,
+          columns: solution.mask.columns)
+      }
+    }
     writer.member("shape", [solution.layout.rows, solution.layout.columns])
     writer.member("n", specification.pattern.n)
     writer.member("m", specification.pattern.m)
@@ -112,12 +132,23 @@ public struct MaskReply: Sendable {
     }
     writer.member("kept", solution.kept)
     writer.member("density", solution.density)
+    let scores = MaskAdditions.Sums(
+      kept: solution.keptMagnitude, total: solution.totalMagnitude)
+    let magnitudes = additions.magnitudes ?? scores
     writer.name("score")
     writer.beginObject()
-    writer.member("kept_magnitude", solution.keptMagnitude)
-    writer.member("total_magnitude", solution.totalMagnitude)
-    writer.member("retained", solution.retained)
+    writer.member("kept_magnitude", magnitudes.kept)
+    writer.member("total_magnitude", magnitudes.total)
+    writer.member("retained", magnitudes.retained)
     writer.endObject()
+    if additions.magnitudes != nil {
+      writer.name("own_score")
+      writer.beginObject()
+      writer.member("kept", scores.kept)
+      writer.member("total", scores.total)
+      writer.member("retained", scores.retained)
+      writer.endObject()
+    }
     if let certificate = solution.certificate {
       writer.name("certificate")
       writer.beginObject()
@@ -140,9 +171,28 @@ public struct MaskReply: Sendable {
       writer.name("diversity")
       writer.null()
     }
+    additions.write(to: &writer)
     writer.member("engine", Engine.name)
     writer.endObject()
     return writer.bytes
+  }
+
+  /// The mask, and the pruned weights where they are wanted.
+  private func tensorFile() throws(Problem) -> Response {
+    let shape = [solution.mask.rows, solution.mask.columns]
+    var items: [TensorFileReply.Item] = []
+    // Wider elements first, so that each is aligned.
+    if let values = additions.values {
+      items.append(
+        .init(
+          name: "values", elementType: .numeric(values.dataType), shape: shape,
+          bytes: values.bytes))
+    }
+    items.append(
+      .init(name: "mask", elementType: .bool, shape: shape, bytes: solution.mask.booleans))
+    var response = try TensorFileReply(items: items, metadata: []).response()
+    response.headers[.maskSummary] = String(decoding: summary, as: UTF8.self)
+    return response
   }
 }
 

@@ -24,12 +24,17 @@ private final class MaskHandler: MatrixHandler {
   private let context: RequestContext
   private let form: ReplyForm
   private var binary: (parameters: MaskParameters, job: MaskJob)?
+  /// A matrix that is wanted whole, and its bytes so far.
+  private var held: (dataType: DataType, rows: Int, columns: Int)?
+  private var bytes: [UInt8] = []
+  let takesTensorFiles = true
 
   init(_ request: Request, _ context: RequestContext) throws(Problem) {
     self.context = context
-    form = try ReplyForm.negotiated(for: request, among: [.json, .npy, .octets])
+    form = try ReplyForm.negotiated(for: request, among: [.json, .npy, .octets, .safetensors])
     parameters = try ParameterSet(queryOf: request)
-    try parameters.allowOnly(MaskParameters.names.union(["rows", "columns", "dtype"]))
+    try parameters.allowOnly(
+      MaskParameters.names.union(ScoreParameters.flags).union(["rows", "columns", "dtype"]))
   }
 
   func begin(_ header: MatrixHeader) throws(Problem) {
@@ -40,6 +45,11 @@ private final class MaskHandler: MatrixHandler {
         "'weights' must be numbers, not booleans.",
         pointer: "/weights"
       )
+    }
+    if ScoreParameters.areGiven(in: self.parameters) {
+      try context.record.reserve(header.byteCount ?? .max)
+      held = (dataType, header.rows, header.columns)
+      return
     }
     let job = try job(
       parameters,
@@ -52,6 +62,7 @@ private final class MaskHandler: MatrixHandler {
   }
 
   func append(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
+    guard held == nil else { return self.bytes += bytes }
     do throws(MaskJob.Failure) {
       try binary?.job.append(bytes)
     } catch {
@@ -60,6 +71,11 @@ private final class MaskHandler: MatrixHandler {
   }
 
   func finish() throws(Problem) -> Response {
+    if let held {
+      let weights = FileMatrix(
+        bytes: bytes[...], dataType: held.dataType, rows: held.rows, columns: held.columns)
+      return try reply(weights, parameters, try ScoreParameters(parameters), encoding: .bits)
+    }
     guard let (parameters, job) = binary else {
       throw Problem(.internalServerError, "The body ended before its header was read.")
     }
@@ -70,7 +86,14 @@ private final class MaskHandler: MatrixHandler {
   func finish(_ document: JSONObject) throws(Problem) -> Response {
     var all = parameters
     try all.add(document)
-    try all.allowOnly(MaskParameters.names.union(["weights", "dtype"]))
+    try all.allowOnly(
+      MaskParameters.names.union(ScoreParameters.flags).union(ScoreParameters.arrays)
+        .union(["weights", "dtype"]))
+    guard !ScoreParameters.areGiven(in: all) else {
+      _ = try MaskParameters(all)
+      let weights = try JSONMatrix(all, field: field).fileMatrix
+      return try reply(weights, all, try ScoreParameters(all), encoding: .array)
+    }
     let parameters = try MaskParameters(all)
     let encoding = parameters.encoding ?? .array
     let matrix = try JSONMatrix(all, field: field)
@@ -85,6 +108,13 @@ private final class MaskHandler: MatrixHandler {
       Result { () throws(MaskJob.Failure) in try job.solve(view) }
     }
     return try reply(result, job, encoding: encoding)
+  }
+
+  func finish(_ file: TensorFile) throws(Problem) -> Response {
+    _ = try MaskParameters(parameters)
+    try file.allowOnly(ScoreParameters.arrays.union([field]))
+    let scoring = try ScoreParameters(file, parameters)
+    return try reply(try file.matrix(field), parameters, scoring, encoding: .bits)
   }
 
   func cancel() { binary?.job.cancel() }
@@ -102,12 +132,46 @@ private final class MaskHandler: MatrixHandler {
     let entries = rows * columns
     let replySize =
       switch (form, encoding) {
-      case (.npy, _): entries
+      case (.npy, _), (.safetensors, _): entries
       case (.octets, _): entries / 8
       case (.json, .bits): entries / 6
       case (.json, .array): 2 * entries
       }
     return try context.makeMaskJob(layout, dataType, parameters, replySize: replySize)
+  }
+
+  /// Answers a matrix in memory.
+  private func reply(
+    _ weights: FileMatrix,
+    _ all: ParameterSet,
+    _ scoring: ScoreParameters,
+    encoding: MaskEncoding
+  ) throws(Problem) -> Response {
+    let parameters = try MaskParameters(all)
+    let encoding = parameters.encoding ?? encoding
+    // Scores of 8 bytes, and the pruned weights with their text.
+    let (size, overflow) = weights.bytes.count.multipliedReportingOverflow(by: 4)
+    try context.record.reserve(overflow ? .max : size + 8 * weights.rows * weights.columns)
+    var job: MaskJob?
+    let scored = try ScoredMask(weights, scoring, context) { dataType throws(Problem) in
+      let made = try self.job(
+        parameters, dataType, weights.rows, weights.columns, encoding: encoding)
+      job = made
+      return made
+    }
+    let diversity = context.service.diversities.diversity(of: scored.solution.layout)
+    var response = try MaskReply(
+      solution: scored.solution, diversity: diversity, additions: scored.additions
+    ).response(form, encoding)
+    response.headers[.serverTiming] = timing(job)
+    return response
+  }
+
+  private func timing(_ job: MaskJob?) -> String? {
+    guard let job else { return nil }
+    let total = ContinuousClock.now - context.record.start
+    return "queue;dur=\(job.waited.milliseconds), solve;dur=\(job.busyTime.milliseconds), "
+      + "total;dur=\(total.milliseconds)"
   }
 
   private func reply(
@@ -117,11 +181,8 @@ private final class MaskHandler: MatrixHandler {
   ) throws(Problem) -> Response {
     let solution = try context.solution(of: job, result, field: field)
     let diversity = context.service.diversities.diversity(of: solution.layout)
-    var response = MaskReply(solution: solution, diversity: diversity).response(form, encoding)
-    let total = ContinuousClock.now - context.record.start
-    response.headers[.serverTiming] =
-      "queue;dur=\(job.waited.milliseconds), solve;dur=\(job.busyTime.milliseconds), "
-      + "total;dur=\(total.milliseconds)"
+    var response = try MaskReply(solution: solution, diversity: diversity).response(form, encoding)
+    response.headers[.serverTiming] = timing(job)
     return response
   }
 }

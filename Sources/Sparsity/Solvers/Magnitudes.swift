@@ -7,6 +7,8 @@ protocol MatrixElement: BitwiseCopyable {
   /// A number that orders elements of this type by magnitude, exactly.
   var orderingKey: UInt64 { get }
   var isFiniteElement: Bool { get }
+  /// Whether the element is below zero, which -0.0 is not.
+  var isNegative: Bool { get }
 }
 
 extension MatrixElement where Self: BinaryFloatingPoint {
@@ -14,12 +16,14 @@ extension MatrixElement where Self: BinaryFloatingPoint {
   // Non-negative IEEE numbers are ordered as their bit patterns are.
   @inline(__always) var orderingKey: UInt64 { absoluteDouble.bitPattern }
   @inline(__always) var isFiniteElement: Bool { isFinite }
+  @inline(__always) var isNegative: Bool { self < 0 }
 }
 
 extension MatrixElement where Self: FixedWidthInteger {
   @inline(__always) var absoluteDouble: Double { Double(magnitude) }
   @inline(__always) var orderingKey: UInt64 { UInt64(magnitude) }
   @inline(__always) var isFiniteElement: Bool { true }
+  @inline(__always) var isNegative: Bool { self < 0 }
 }
 
 extension Double: MatrixElement {}
@@ -38,6 +42,7 @@ struct BFloat16: MatrixElement {
   @inline(__always) var absoluteDouble: Double { float.absoluteDouble }
   @inline(__always) var orderingKey: UInt64 { float.orderingKey }
   @inline(__always) var isFiniteElement: Bool { float.isFinite }
+  @inline(__always) var isNegative: Bool { float < 0 }
 }
 
 /// Something to do with a matrix once its element type is known at compile time.
