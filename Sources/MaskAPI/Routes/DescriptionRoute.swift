@@ -33,9 +33,12 @@ struct DescriptionRoute: Route {
 extension Request {
   /// Whether the client already has what `tag` stands for (RFC 9110, section 13.1.2).
   fileprivate func hasCurrent(_ tag: String) -> Bool {
-    headers[values: .ifNoneMatch]
-      .flatMap { $0.split(separator: ",") }
-      .map { $0.trimmingSpaces() }
-      .contains { $0 == "*" || $0 == tag || $0 == "W/" + tag }
+    for field in headers[values: .ifNoneMatch] {
+      for part in field.split(separator: ",") {
+        let known = part.trimmingSpaces()
+        if known == "*" || known == tag || known == "W/\(tag)" { return true }
+      }
+    }
+    return false
   }
 }
