@@ -6,11 +6,6 @@ Each mark is strict: once the fault is mended the tests under it fail, until the
 
 import pytest
 
-CUT_BODY = pytest.mark.xfail(
-    strict=True,
-    reason="A binary body for /v1/masks that ends inside a band, or whose client goes there, ends "
-    "the process: MaskJob destroys its semaphore below the semaphore's first value (SIGILL).")
-
 HOLLOW_MATRIX = pytest.mark.xfail(
     strict=True,
     reason="A matrix without entries whose other side is huge ends the process by an overflow "

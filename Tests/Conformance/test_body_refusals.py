@@ -10,7 +10,6 @@ import urllib.request
 import numpy as np
 import pytest
 
-from known_faults import CUT_BODY
 from service import NPY, OCTETS, expect_problem, npy_bytes
 
 PLAIN = {"n": 1, "m": 2, "weights": [[1, 2], [3, 4]]}
@@ -127,9 +126,7 @@ def test_raw_bodies_of_the_wrong_size(service, length):
     expect_problem(service.send("POST", RAW, bytes(length)), 400, "/weights", "64")
 
 
-@pytest.mark.parametrize("length", [
-    pytest.param(1, marks=CUT_BODY), pytest.param(60, marks=CUT_BODY),
-    pytest.param(63, marks=CUT_BODY), 65, 68, 128, 1_000])
+@pytest.mark.parametrize("length", [1, 60, 63, 65, 68, 128, 1_000])
 def test_raw_bodies_of_the_wrong_size_in_chunks(service, length):
     expect_problem(service.send("POST", RAW, iter([bytes(length)])), 400, "/weights", "64")
 
@@ -248,8 +245,7 @@ def test_booleans_are_no_weights(service):
 
 
 @pytest.mark.parametrize("order, change", [
-    ("C", -64), pytest.param("C", -4, marks=CUT_BODY), pytest.param("C", -1, marks=CUT_BODY),
-    ("C", 1), ("C", 4), ("C", 64), ("F", -64), ("F", -4), ("F", -1), ("F", 1), ("F", 64)])
+    ("C", -64), ("C", -4), ("C", -1), ("C", 1), ("C", 4), ("C", 64), ("F", -64), ("F", -4), ("F", -1), ("F", 1), ("F", 64)])
 @pytest.mark.parametrize("chunked", [False, True])
 def test_npy_data_of_the_wrong_size(service, change, order, chunked):
     body = npy_bytes(np.array(MATRIX, order=order))

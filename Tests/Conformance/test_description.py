@@ -40,6 +40,14 @@ def test_served_document_is_the_repositorys(service, description):
     assert reply.body == description.text
 
 
+def test_document_that_has_not_changed_is_not_sent_again(service):
+    tag = service.get("/openapi.yaml").fields["etag"]
+    for given in (tag, f'"x", {tag}', f"W/{tag}", "*"):
+        reply = service.get("/openapi.yaml", **{"If-None-Match": given})
+        assert reply.status == 304 and reply.body == b"" and reply.fields["etag"] == tag
+    assert service.get("/openapi.yaml", **{"If-None-Match": '"x"'}).status == 200
+
+
 def test_every_post_has_examples_of_success_and_refusal():
     for path in ("/v1/masks", "/v1/masks/validate", "/v1/gradients"):
         statuses = {example.status for example in EXAMPLES if example.path == path}

@@ -8,7 +8,6 @@ import time
 import numpy as np
 import pytest
 
-from known_faults import CUT_BODY
 from server import parse_head, read_all, read_reply
 from service import expect_problem
 
@@ -17,7 +16,6 @@ RANDOM = np.random.default_rng(12)
 
 # MARK: Lies about lengths
 
-@CUT_BODY
 def test_one_clients_numbers_never_reach_another(service, server):
     """One client lies about its size while another asks; each gets what it gets alone."""
     honest = RANDOM.standard_normal((64, 64))
