@@ -27,7 +27,8 @@ public final class BandSolver: @unchecked Sendable {
       let kernels = ExactKernelSolver(
         pattern: pattern,
         constraint: constraint,
-        instructionSet: instructionSet ?? .widest)
+        instructionSet: instructionSet ?? .widest
+      )
       solver =
         kernels ?? TileStripSolver(ExactTileSolver(pattern: pattern, constraint: constraint))
     case (.transposable, .minimumCostFlow):
@@ -59,14 +60,21 @@ public final class BandSolver: @unchecked Sendable {
     if groupedRows > 0 {
       let strips = band.rows(0..<groupedRows)
       outcome += try solver.solveStrips(
-        strips, height: layout.stripHeight, columns: layout.groupedColumns, into: mask)
+        strips,
+        height: layout.stripHeight,
+        columns: layout.groupedColumns,
+        into: mask
+      )
       if layout.groupedColumns < layout.columns {
         outcome += keepAll(strips, from: layout.groupedColumns, in: mask)
       }
     }
     if groupedRows < band.rows {
       outcome += keepAll(
-        band.rows(groupedRows..<band.rows), from: 0, in: mask.advanced(by: groupedRows))
+        band.rows(groupedRows..<band.rows),
+        from: 0,
+        in: mask.advanced(by: groupedRows)
+      )
     }
     // Magnitudes that are all finite can still have too large a sum.
     if solver.looksForNotFinite, !outcome.totalMagnitude.isFinite {

@@ -19,7 +19,8 @@ final class ExactKernelSolver: MaskSolver {
   private var workspace: UnsafeMutableRawPointer?
   private var workspaceTileCount = 0
   private lazy var integerSolver = TileStripSolver(
-    ExactTileSolver(pattern: pattern, constraint: constraint))
+    ExactTileSolver(pattern: pattern, constraint: constraint)
+  )
 
   /// Makes a solver; nil if the kernels do not know the pattern or the set is not available.
   init?(pattern: Pattern, constraint: Constraint, instructionSet: InstructionSet) {
@@ -84,7 +85,8 @@ final class ExactKernelSolver: MaskSolver {
       tiles: tileCount,
       dtype: strips.dataType.kernelType,
       mask: mask.base,
-      mask_row_bytes: mask.rowByteCount)
+      mask_row_bytes: mask.rowByteCount
+    )
     var sums = nmk_sums()
     table.pointee.transposable(plan, &strip, reserve(stripCount * tileCount), &sums)
     var outcome = MaskOutcome()
@@ -95,7 +97,9 @@ final class ExactKernelSolver: MaskSolver {
     outcome.kept = stripCount * tileCount * pattern.n * pattern.m
     if constraint == .atMost, sums.nonfinite < 0 {
       outcome.kept = mask.keptCount(
-        rows: stripCount * pattern.m, columns: tileCount * pattern.m)
+        rows: stripCount * pattern.m,
+        columns: tileCount * pattern.m
+      )
     }
     return outcome
   }
@@ -111,7 +115,9 @@ final class ExactKernelSolver: MaskSolver {
     defer { entries.deallocate() }
     for index in 0..<m {
       (entries + index * m * 8).copyMemory(
-        from: strips.base + (row + index) * strips.rowByteCount + column * 8, byteCount: m * 8)
+        from: strips.base + (row + index) * strips.rowByteCount + column * 8,
+        byteCount: m * 8
+      )
     }
     let tile = MatrixView(base: UnsafeRawPointer(entries), dataType: .int64, rows: m, columns: m)
     let byteCount = (m + 7) / 8
@@ -147,7 +153,9 @@ final class ExactKernelSolver: MaskSolver {
     if let workspace, tileCount <= workspaceTileCount { return workspace }
     workspace?.deallocate()
     let memory = UnsafeMutableRawPointer.allocate(
-      byteCount: nmk_workspace_bytes(plan, tileCount), alignment: 64)
+      byteCount: nmk_workspace_bytes(plan, tileCount),
+      alignment: 64
+    )
     workspace = memory
     workspaceTileCount = tileCount
     return memory

@@ -41,7 +41,10 @@ extension MaskSolver {
     var outcome = MaskOutcome()
     for row in stride(from: 0, to: strips.rows, by: height) {
       outcome += try solve(
-        strips.rows(row..<(row + height)), columns: columns, into: mask.advanced(by: row))
+        strips.rows(row..<(row + height)),
+        columns: columns,
+        into: mask.advanced(by: row)
+      )
     }
     return outcome
   }
