@@ -27,6 +27,46 @@ extension MatrixView {
     }
   }
 
+  /// Reads one row as float32, and stops at the first element that float32 does not hold.
+  ///
+  /// - Returns: whether all elements are exact. NaN never is.
+  func readExactly(row: Int, into destination: UnsafeMutablePointer<Float>) -> Bool {
+    switch dataType {
+    case .float32, .float16, .bfloat16, .int8, .uint8, .int16:
+      read(row: row, columns: 0..<columns, into: destination)
+      return true
+    case .float64:
+      return convertExactly(row, destination) { (element: Double) in
+        (Float(element), Double(Float(element)) == element)
+      }
+    case .int32:
+      return convertExactly(row, destination) { (element: Int32) in
+        (Float(element), Int64(Float(element)) == Int64(element))
+      }
+    case .int64:
+      return convertExactly(row, destination) { (element: Int64) in
+        (Float(element), Float(exactly: element) != nil)
+      }
+    }
+  }
+
+  @inline(__always)
+  private func convertExactly<Element: BitwiseCopyable>(
+    _ row: Int,
+    _ destination: UnsafeMutablePointer<Float>,
+    _ conversion: (Element) -> (Float, Bool)
+  ) -> Bool {
+    let source = base + row * rowByteCount
+    for column in 0..<columns {
+      let (value, isExact) = conversion(
+        source.loadUnaligned(fromByteOffset: column * MemoryLayout<Element>.size, as: Element.self)
+      )
+      guard isExact else { return false }
+      destination[column] = value
+    }
+    return true
+  }
+
   /// Reads some columns of one row as doubles.
   ///
   /// - Parameter firstRow: the matrix's row that is row 0 here, for the error.

@@ -4,7 +4,7 @@ import CKernels
 
 /// The code that computes `minimumVariance`: the result does not depend on it, only the time.
 public enum GradientKernel: String, Sendable, Hashable, CaseIterable {
-  /// Group by group, in Swift: for every pattern and element type, and the oracle of the others.
+  /// Group by group, in Swift: for every pattern and every number, and the oracle of the others.
   case scalar
   /// Eight groups abreast, with what every processor of this architecture has.
   case baseline
@@ -30,13 +30,9 @@ public enum GradientKernel: String, Sendable, Hashable, CaseIterable {
     allCases.last { $0.isSupported } ?? .scalar
   }
 
-  /// Whether it takes groups of these elements, float32 holding each of them exactly.
-  func handles(_ pattern: Pattern, _ dataType: DataType) -> Bool {
-    guard self != .scalar, pattern.m <= Int(GRADIENTS_MAXIMUM_M) else { return false }
-    switch dataType {
-    case .float32, .float16, .bfloat16, .int8, .uint8, .int16: return true
-    case .float64, .int32, .int64: return false
-    }
+  /// Whether it takes groups of a pattern; the elements must be exact in float32.
+  func handles(_ pattern: Pattern) -> Bool {
+    self != .scalar && pattern.m <= Int(GRADIENTS_MAXIMUM_M)
   }
 
   /// Where the kernel works.

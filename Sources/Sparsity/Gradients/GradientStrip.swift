@@ -81,12 +81,13 @@ struct GradientStrip: ~Copyable {
   ) -> Int {
     let blocks = groupCount / 8
     guard blocks > 0, estimator.method == .minimumVariance, output.probabilities == nil,
-      estimator.kernel.handles(estimator.pattern, strip.dataType)
+      estimator.kernel.handles(estimator.pattern)
     else { return 0 }
     var source = strip.base
     if strip.dataType != .float32 {
+      // Values that float32 holds give the same estimate in every type.
       for row in 0..<strip.rows {
-        strip.read(row: row, columns: 0..<columns, into: converted + row * columns)
+        guard strip.readExactly(row: row, into: converted + row * columns) else { return 0 }
       }
       source = UnsafeRawPointer(converted)
     }
