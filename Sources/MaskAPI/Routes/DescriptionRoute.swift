@@ -33,9 +33,10 @@ struct DescriptionRoute: Route {
 extension Request {
   /// Whether the client already has what `tag` stands for (RFC 9110, section 13.1.2).
   fileprivate func hasCurrent(_ tag: String) -> Bool {
-    headers[values: .ifNoneMatch]
-      .flatMap { $0.split(separator: ",") }
-      .map { $0.trimmingSpaces() }
-      .contains { $0 == "*" || $0 == tag || $0 == "W/" + tag }
+    let given = headers[values: .ifNoneMatch].flatMap { $0.split(separator: ",") }
+    return given.contains { part in
+      let text = String(part.trimmingSpaces())
+      return text == "*" || text == tag || text == "W/" + tag
+    }
   }
 }
