@@ -68,12 +68,24 @@ public final class MaskService: RequestHandler {
       case .respond(let response): return .respond(context.finish(response))
       case .route(let route):
         if route.needsToken { try configuration.authentication?.check(request) }
-        if route.isWork { record.hold(try admission.admit()) }
+        if route.isWork {
+          try checkAnnouncedBody(of: request)
+          record.hold(try admission.admit())
+        }
         return try route.begin(request, context)
       }
     } catch {
       return .respond(context.response(error))
     }
+  }
+
+  /// Refuses, before anything else is looked at, a body that is announced as too large, or in an
+  /// encoding that is not read here.
+  private func checkAnnouncedBody(of request: Request) throws(Problem) {
+    if let length = request.contentLength, length > configuration.maximumBody {
+      throw MatrixBody.tooLarge(configuration.maximumBody)
+    }
+    _ = try request.contentEncoding()
   }
 
   public func refusal(_ reason: TransportRefusal, request: Request?) -> Response {

@@ -43,17 +43,12 @@ struct Serve: AsyncParsableCommand {
     let server = HTTPServer(configuration: transport, handler: service) { line in
       logger.debug("\(line)")
     }
-    try server.start()
-    if let path = transport.unixSocketPath {
-      logger.info("listening on \(path)")
-    } else {
-      let scheme = transport.tls == nil ? "http" : "https"
-      logger.info("listening on \(scheme)://\(transport.host):\(server.port)")
-    }
     let running = RunningServer(
       server: server,
       service: service,
-      drainLimit: try limits.drainLimit()
+      transport: transport,
+      drainLimit: try limits.drainLimit(),
+      logger: logger
     )
     var services: [any Service] = [running]
     if let tokens { services.append(tokens) }
@@ -69,13 +64,22 @@ struct Serve: AsyncParsableCommand {
   }
 }
 
-/// A started server, until it is told to stop.
+/// The server, from the moment at which signals are minded until one tells it to stop.
 private struct RunningServer: Service {
   let server: HTTPServer
   let service: MaskService
+  let transport: ServerConfiguration
   let drainLimit: Duration
+  let logger: Logger
 
   func run() async throws {
+    try server.start()
+    if let path = transport.unixSocketPath {
+      logger.info("listening on \(path)")
+    } else {
+      let scheme = transport.tls == nil ? "http" : "https"
+      logger.info("listening on \(scheme)://\(transport.host):\(server.port)")
+    }
     // Returns at the signal; the error of a cancelled task means the same.
     try? await gracefulShutdown()
     service.beginDraining()

@@ -57,7 +57,8 @@ final class MatrixBody: BodyConsumer {
         "With 'rows' and 'columns' in the query the body is raw, but Content-Type says JSON."
       )
     }
-    let header = try Self.rawHeader(handler.parameters, handler.field)
+    let header = try Self.rawHeader(
+      handler.parameters, handler.field, takesBooleans: handler.takesBooleans)
     try checkSize(header.byteCount)
     let data = try MatrixData(header, sink: handler)
     if let length = request.contentLength, length != data.expected,
@@ -236,16 +237,17 @@ final class MatrixBody: BodyConsumer {
     return .tensors(file)
   }
 
-  /// Refuses a matrix that no body within the limit can hold, before room is made for it.
+  /// Refuses data that no body within the limit can hold, before room is made for them.
   private func checkSize(_ byteCount: Int?) throws(Problem) {
-    if byteCount.map({ $0 > configuration.maximumBody }) ?? true {
+    guard let byteCount, byteCount <= configuration.maximumBody else {
       throw Self.tooLarge(configuration.maximumBody)
     }
   }
 
   static func rawHeader(
     _ parameters: ParameterSet,
-    _ field: String
+    _ field: String,
+    takesBooleans: Bool = false
   ) throws(Problem) -> MatrixHeader {
     func extent(_ name: String) throws(Problem) -> Int {
       let value = try parameters.requiredInteger(name)
@@ -260,6 +262,9 @@ final class MatrixBody: BodyConsumer {
     }
     let rows = try extent("rows")
     let columns = try extent("columns")
+    if takesBooleans, case .text("BOOL")? = parameters["dtype"] {
+      return MatrixHeader(element: .bool, rows: rows, columns: columns)
+    }
     guard let type = try parameters.choice("dtype", DataType.self) else {
       throw parameters.missing("dtype")
     }

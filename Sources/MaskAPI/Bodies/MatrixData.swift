@@ -52,6 +52,7 @@ final class MatrixData {
         field: sink.field
       )
     }
+    try header.checkSides(field: sink.field)
     self.header = header
     self.sink = sink
     self.expected = expected

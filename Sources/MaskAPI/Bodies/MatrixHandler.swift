@@ -17,6 +17,24 @@ struct MatrixHeader: Sendable, Hashable {
     let (bytes, overflow) = count.multipliedReportingOverflow(by: element.byteCount)
     return overflow ? nil : bytes
   }
+
+  /// The longest side of a matrix without entries.
+  ///
+  /// Its bytes say nothing of how long it is, but the reply has something for each row.
+  static let maximumHollowSide = 1 << 20
+
+  /// Refuses sides that are too long for a matrix without entries.
+  ///
+  /// - Parameter field: what the matrix is called.
+  func checkSides(field: String) throws(Problem) {
+    guard rows > 0 && columns > 0 || max(rows, columns) <= Self.maximumHollowSide else {
+      throw Problem(
+        .unprocessableContent,
+        "A matrix without entries may have sides of at most \(Self.maximumHollowSide), not "
+          + "\(max(rows, columns)).",
+        pointer: "/\(field)")
+    }
+  }
 }
 
 /// Takes a matrix that comes as bytes.
@@ -37,6 +55,8 @@ protocol MatrixHandler: MatrixSink {
   func finish() throws(Problem) -> Response
   /// Answers a JSON body.
   func finish(_ document: JSONObject) throws(Problem) -> Response
+  /// Whether the matrix may be of booleans, of one byte each.
+  var takesBooleans: Bool { get }
   /// Whether the matrix may come in a safetensors file.
   var takesTensorFiles: Bool { get }
   /// Answers a safetensors file.
@@ -45,6 +65,7 @@ protocol MatrixHandler: MatrixSink {
 }
 
 extension MatrixHandler {
+  var takesBooleans: Bool { false }
   var takesTensorFiles: Bool { false }
 
   func finish(_ file: TensorFile) throws(Problem) -> Response {

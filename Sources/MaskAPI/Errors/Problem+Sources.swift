@@ -56,7 +56,9 @@ extension Problem {
   init(_ error: DiversityError) {
     switch error {
     case .negativeSide(let side):
-      self.init(.unprocessableContent, "A matrix has no side of length \(side).")
+      self.init(
+        .unprocessableContent, "'rows' and 'columns' must not be negative, as \(side) is.",
+        pointer: "/rows")
     case .tooManyEntries(let rows, let columns):
       self.init(
         .unprocessableContent,

@@ -194,6 +194,7 @@ final class InferenceBody: BodyConsumer {
     if header.byteCount.map({ $0 > configuration.maximumBody }) ?? true {
       throw MatrixBody.tooLarge(configuration.maximumBody)
     }
+    try header.checkSides(field: "inputs/0/shape")
   }
 
   private func checkLength(

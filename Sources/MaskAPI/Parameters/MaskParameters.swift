@@ -23,6 +23,17 @@ struct MaskParameters: Sendable {
     "n", "m", "structure", "constraint", "method", "remainder", "mask_encoding", "timeout_ms",
   ]
 
+  /// Refuses an encoding for JSON where the reply has another form, in which it would mean nothing.
+  func checkEncoding(for form: ReplyForm) throws(Problem) {
+    guard form == .json || encoding == nil else {
+      throw Problem(
+        .unprocessableContent,
+        "'mask_encoding' is for replies in JSON; this one is '\(form.rawValue)'.",
+        pointer: "/mask_encoding"
+      )
+    }
+  }
+
   /// Reads and checks the parameters.
   init(_ parameters: ParameterSet) throws(Problem) {
     let n = try parameters.requiredInteger("n")

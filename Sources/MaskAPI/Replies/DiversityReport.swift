@@ -16,6 +16,13 @@ public struct DiversityReport: Sendable {
     let m = try parameters.requiredInteger("m")
     let rows = try parameters.requiredInteger("rows")
     let columns = try parameters.requiredInteger("columns")
+    for (name, side) in [("rows", rows), ("columns", columns)] where side < 0 {
+      throw Problem(
+        .unprocessableContent,
+        "'\(name)' must not be negative, as \(side) is.",
+        pointer: "/\(name)"
+      )
+    }
     let pattern: Pattern
     do { pattern = try Pattern(n: n, m: m) } catch { throw Problem(error) }
     guard m <= Pattern.maximumGroupSize(for: .row) else {
@@ -77,8 +84,12 @@ public struct DiversityReport: Sendable {
   /// The lines of a table: what is counted, masks of a group or tile, log2 and bits per weight.
   public var table: [[String]] {
     func line(_ name: String, _ count: MatrixMaskCount?, _ unit: MaskCount?) -> [String] {
-      guard let count else { return [name, unit?.decimal ?? "", "does not divide", ""] }
-      return [name, unit?.decimal ?? "", "\(count.log2)", "\(count.bitsPerWeight)"]
+      // Numbers that no terminal has room for are better as powers of two.
+      let masks = unit.map { unit in
+        unit.decimal.flatMap { $0.count <= 48 ? $0 : nil } ?? "2^\(unit.log2)"
+      }
+      guard let count else { return [name, masks ?? "", "does not divide", ""] }
+      return [name, masks ?? "", "\(count.log2)", "\(count.bitsPerWeight)"]
     }
     var lines = [["structure", "masks per group or tile", "log2", "bits per weight"]]
     lines.append(line("unstructured", matrix.unstructured, nil))

@@ -82,6 +82,13 @@ private final class GradientHandler: MatrixHandler {
     _ rows: Int,
     _ columns: Int
   ) throws(Problem) -> GradientJob {
+    guard form == .json || !parameters.wantsProbabilities else {
+      throw Problem(
+        .unprocessableContent,
+        "'probabilities' are for replies in JSON; this one is '\(form.rawValue)'.",
+        pointer: "/probabilities"
+      )
+    }
     let entries = rows.multipliedReportingOverflow(by: columns)
     if !entries.overflow {
       // The gradients as they came, the estimate, and the reply, of which JSON is the longest form.

@@ -39,6 +39,7 @@ private final class MaskHandler: MatrixHandler {
 
   func begin(_ header: MatrixHeader) throws(Problem) {
     let parameters = try MaskParameters(parameters)
+    try parameters.checkEncoding(for: form)
     guard case .numeric(let dataType) = header.element else {
       throw Problem(
         .unprocessableContent,
@@ -95,6 +96,7 @@ private final class MaskHandler: MatrixHandler {
       return try reply(weights, all, try ScoreParameters(all), encoding: .array)
     }
     let parameters = try MaskParameters(all)
+    try parameters.checkEncoding(for: form)
     let encoding = parameters.encoding ?? .array
     let matrix = try JSONMatrix(all, field: field)
     let job = try job(
@@ -148,6 +150,7 @@ private final class MaskHandler: MatrixHandler {
     encoding: MaskEncoding
   ) throws(Problem) -> Response {
     let parameters = try MaskParameters(all)
+    try parameters.checkEncoding(for: form)
     let encoding = parameters.encoding ?? encoding
     // Scores of 8 bytes, and the pruned weights with their text.
     let (size, overflow) = weights.bytes.count.multipliedReportingOverflow(by: 4)

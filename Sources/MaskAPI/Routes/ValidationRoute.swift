@@ -49,30 +49,39 @@ private final class ValidationHandler: MatrixHandler {
       partial.append(contentsOf: rest[..<missing])
       rest = UnsafeRawBufferPointer(rebasing: rest[missing...])
       guard partial.count == size else { return }
-      partial.withUnsafeBytes { mark($0) }
+      let result = partial.withUnsafeBytes { entry in
+        Result { () throws(Problem) in try mark(entry) }
+      }
+      try result.get()
       partial.removeAll()
     }
     let whole = rest.count / size * size
-    mark(UnsafeRawBufferPointer(rebasing: rest[..<whole]))
+    try mark(UnsafeRawBufferPointer(rebasing: rest[..<whole]))
     partial.append(contentsOf: rest[whole...])
   }
 
   /// Sets the bits of whole elements that are not zero.
-  private func mark(_ bytes: UnsafeRawBufferPointer) {
+  private func mark(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
     let size = element.byteCount
     for start in stride(from: 0, to: bytes.count, by: size) {
       let entry = UnsafeRawBufferPointer(rebasing: bytes[start..<(start + size)])
-      if isNonZero(entry) { mask[position / mask.columns, position % mask.columns] = true }
+      if try isNonZero(entry) { mask[position / mask.columns, position % mask.columns] = true }
       position += 1
     }
   }
 
-  /// Negative zero is zero; NaN is not.
-  private func isNonZero(_ entry: UnsafeRawBufferPointer) -> Bool {
+  /// Whether an entry is kept; negative zero is zero.
+  private func isNonZero(_ entry: UnsafeRawBufferPointer) throws(Problem) -> Bool {
     var bits: UInt64 = 0
     for index in 0..<entry.count { bits |= UInt64(entry[index]) << UInt64(8 * index) }
     if case .numeric(let type) = element, type.isFloatingPoint {
       bits &= ~(1 << UInt64(8 * entry.count - 1))
+      if bits >= type.infinityBits {
+        throw Problem(
+          SolveError.notFinite(row: position / mask.columns, column: position % mask.columns),
+          field: "weights"
+        )
+      }
     }
     return bits != 0
   }
@@ -97,6 +106,22 @@ private final class ValidationHandler: MatrixHandler {
     }
     let source = all.contains("weights") ? "weights" : "mask"
     let array = try JSONMatrix.array(all, field: source)
+    if source == "weights" {
+      guard array.leaf != .boolean else {
+        throw Problem(
+          .unprocessableContent,
+          "'weights' must be numbers; booleans go into 'mask'.",
+          pointer: "/weights"
+        )
+      }
+      if let index = array.firstOverflow {
+        throw Problem(
+          .unprocessableContent,
+          "'weights' has a number beyond the range of F64.",
+          pointer: "/weights" + array.pointer(of: index)
+        )
+      }
+    }
     let rows = array.shape[0]
     let columns = array.shape.count == 2 ? array.shape[1] : 0
     let layout = try Self.layout(all, rows, columns)
@@ -116,6 +141,8 @@ private final class ValidationHandler: MatrixHandler {
   }
 
   func cancel() {}
+
+  let takesBooleans = true
 
   private static func layout(
     _ parameters: ParameterSet,
@@ -148,5 +175,18 @@ private final class ValidationHandler: MatrixHandler {
     }
     writer.endObject()
     return .json(writer.bytes)
+  }
+}
+
+extension DataType {
+  /// The bits of infinity, above which are those of NaN; of a floating-point type.
+  fileprivate var infinityBits: UInt64 {
+    switch self {
+    case .float64: 0x7FF0_0000_0000_0000
+    case .float32: 0x7F80_0000
+    case .float16: 0x7C00
+    case .bfloat16: 0x7F80
+    case .int8, .uint8, .int16, .int32, .int64: .max
+    }
   }
 }
