@@ -2,7 +2,8 @@
 """Holds every exchange of the tests against openapi.yaml."""
 
 import json
-from urllib.parse import parse_qsl
+import re
+from urllib.parse import parse_qsl, quote
 
 import jsonschema
 import yaml
@@ -42,10 +43,25 @@ class Description:
         self.seen = set()
 
     def operations(self):
-        """All (path, method, operation)."""
+        """All (path, method, operation), the path with its parameters' examples in it."""
         for path, item in self.document["paths"].items():
-            for method in METHODS & item.keys():
-                yield path, method, item[method]
+            for method in sorted(METHODS & item.keys()):
+                yield self._concrete(path), method, item[method]
+
+    def _concrete(self, path):
+        for parameter in self.document["components"]["parameters"].values():
+            if parameter["in"] == "path":
+                path = path.replace(f"{{{parameter['name']}}}", parameter["example"])
+        return path
+
+    def template(self, path):
+        """The path of the document that a request's path falls under, or the path itself."""
+        if path in self.document["paths"]:
+            return path
+        for template in self.document["paths"]:
+            if re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template)), path):
+                return template
+        return path
 
     def resolve(self, node, pointer):
         """A node and where it is, after following its `$ref`."""
@@ -59,7 +75,7 @@ class Description:
     def validate(self, value, pointer):
         """Checks a value against the schema at a JSON pointer of the document."""
         validator = jsonschema.Draft202012Validator(
-            {"$ref": f"urn:nmmask#{pointer}"}, registry=self._registry)
+            {"$ref": f"urn:nmmask#{quote(pointer)}"}, registry=self._registry)
         error = jsonschema.exceptions.best_match(validator.iter_errors(value))
         assert error is None, f"{pointer} does not describe this: {error.message} at {error.json_path}"
 
@@ -69,6 +85,7 @@ class Description:
         `fields` are the reply's, with names in lower case; `sent` is the request's body if it was
         JSON, and may be None.
         """
+        path = self.template(path)
         item = self.document["paths"].get(path)
         verb = "get" if method == "HEAD" else method.lower()
         if item is None or verb not in item:

@@ -149,6 +149,14 @@ def test_decompress_refusals(service, changes, pointer):
     expect_problem(service.json("/v1/decompress", document), 422, pointer)
 
 
+def test_replies_that_cannot_be_made(service):
+    for path in ("/v1/compress", "/v1/decompress"):
+        expect_problem(service.send("POST", path, b"{}", {"Accept": "image/png"}), 406)
+    document = {"values": [[1, 2]], "metadata": [[4]], "n": 2, "m": 4, "dtype": "BF16"}
+    reply = service.json("/v1/decompress", document, {"Accept": "application/x-npy"})
+    expect_problem(reply, 406, None, "BF16")
+
+
 def test_decompress_takes_no_single_array(service):
     reply = service.send("POST", "/v1/decompress?n=2&m=4", npy_bytes(np.zeros((4, 4))))
     expect_problem(reply, 415)

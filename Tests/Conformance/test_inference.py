@@ -13,6 +13,8 @@ import tritonclient.http as triton
 import tritonclient.http.aio as triton_async
 from tritonclient.utils import InferenceServerException
 
+from service import expect_problem
+
 RANDOM = np.random.default_rng(6)
 # Small whole numbers, which every type holds.
 WEIGHTS = RANDOM.integers(-100, 101, (16, 24))
@@ -80,6 +82,23 @@ def test_unknown_models(client):
         client.get_model_metadata("mask")
     with pytest.raises(InferenceServerException, match="no version '2'"):
         client.infer("row_mask", [tensor(WEIGHTS)], "2", parameters={"n": 2, "m": 4})
+
+
+def test_every_path_of_a_model_knows_its_models(service, description):
+    for path, method, _ in list(description.operations()):
+        if path.startswith("/v2/models/"):
+            other = path.replace("row_mask", "nothing")
+            assert service.send(method.upper(), other).status == 404, other
+
+
+def test_time_limit(service):
+    """Quick by the estimate, which holds for magnitudes without ties, and cut."""
+    for version in ("", "/versions/1"):
+        reply = service.send(
+            "POST", f"/v2/models/transposable_mask{version}/infer?rows=2048&columns=2048&dtype=I8"
+            "&n=2&m=4&method=greedy&timeout_ms=1", np.ones((2048, 2048), "i1").tobytes(),
+            {"Inference-Header-Content-Length": "0"})
+        expect_problem(reply, 504)
 
 
 @pytest.mark.parametrize("binary", [True, False], ids=["binary", "json"])

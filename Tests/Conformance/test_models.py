@@ -324,6 +324,13 @@ def test_other_bodies(service):
     expect_problem(reply, 406)
 
 
+def test_time_limit(service):
+    """Quick by the estimate, which holds for magnitudes without ties, and cut."""
+    file = save({"w": np.ones((2048, 2048), "i1")})
+    reply = send(service, file, n=2, m=4, method="greedy", timeout_ms=1)
+    expect_problem(reply, 504)
+
+
 def test_same_mask_in_every_format(service):
     """JSON, raw, .npy in both orders, safetensors and a model."""
     matrix = RANDOM.standard_normal((32, 64)).astype("<f2").astype("<f4")

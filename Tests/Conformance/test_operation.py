@@ -6,6 +6,7 @@ import subprocess
 import time
 
 import numpy as np
+import pytest
 
 from server import Server, binary, parse_head, read_all, read_reply
 from service import Service, expect_problem
@@ -20,7 +21,7 @@ def test_tokens(description, tmp_path):
         service = Service(server, description)
         for path, method, _ in list(description.operations()):
             body = BODY if method == "post" else None
-            open_to_all = path in ("/healthz", "/readyz")
+            open_to_all = path in ("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready")
             for field in (None, "Bearer secret-3", "Basic secret-1", "Bearer", "Bearer secret-"):
                 reply = service.send(method.upper(), path, body, {"Authorization": field})
                 assert reply.status == (200 if open_to_all else 401), path
@@ -68,8 +69,9 @@ def test_busy(description):
             deadline = time.monotonic() + 10
             while b"\nnmmask_admitted_requests 1\n" not in service.get("/metrics").body:
                 assert time.monotonic() < deadline
-            for path in ("/v1/masks", "/v1/masks/validate", "/v1/gradients"):
-                assert service.send("POST", path, BODY).status == 503
+            for path, method, operation in description.operations():
+                if method == "post" and "503" in operation["responses"]:
+                    assert service.send("POST", path, BODY).status == 503, path
             assert service.get("/healthz").status == 200
         deadline = time.monotonic() + 10
         while service.send("POST", "/v1/masks", BODY).status == 503:
@@ -106,18 +108,19 @@ def test_time_limit(service):
     assert service.npy("/v1/masks", matrix, n=8, m=16, timeout_ms=60_000).status == 200
 
 
-def test_stopping_is_graceful(description):
+@pytest.mark.parametrize("readiness", ["/readyz", "/v2/health/ready"])
+def test_stopping_is_graceful(description, readiness):
     """A request under way is finished; the readiness says no meanwhile, where it can be asked."""
     server = Server("--timeout", "20")
     service = Service(server, description)
-    assert service.get("/readyz").status == 200  # This connection stays open.
+    assert service.get(readiness).status == 200  # This connection stays open.
     with server.connect() as connection:
         connection.sendall(
             b"POST /v1/masks HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(BODY))
         time.sleep(0.2)
         server.process.terminate()
         time.sleep(0.3)
-        reply = service.get("/readyz")
+        reply = service.get(readiness)
         assert reply.status == 503 and reply.fields["retry-after"] == "1"
         connection.sendall(BODY)
         assert read_reply(connection)[0] == 200

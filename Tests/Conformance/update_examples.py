@@ -31,8 +31,11 @@ def lines_of(example, reply, indent):
             title = name.title()
             lines += [f"{pad}x-headers:\n", f"{pad}  {title}: {flow(reply.fields[name])}\n"]
     if is_json(example.media_type):
+        value = strict_json(reply.body)
+        if isinstance(value, list):
+            return [*lines, f"{pad}value: {flow(value)}\n"]
         lines.append(f"{pad}value:\n")
-        lines += [f"{pad}  {name}: {flow(v)}\n" for name, v in strict_json(reply.body).items()]
+        lines += [f"{pad}  {name}: {flow(v)}\n" for name, v in value.items()]
     elif is_text(example.media_type):
         lines.append(f"{pad}value: |\n")
         lines += [f"{pad}  {line}".rstrip() + "\n" for line in reply.body.decode().splitlines()]
