@@ -40,3 +40,4 @@ typedef enum block_state { BLOCK_READY, BLOCK_NOT_FINITE, BLOCK_SUBNORMAL } bloc
 #include "bits.h"
 #include "finish.h"
 #include "transposable.h"
+#include "top_n.h"

@@ -13,5 +13,5 @@
 #include "body.h"
 #pragma clang attribute pop
 
-const nmk_table nmk_avx2_table = {NMK_AVX2, "avx2", transposable};
+const nmk_table nmk_avx2_table = {NMK_AVX2, "avx2", transposable, top_n};
 #endif

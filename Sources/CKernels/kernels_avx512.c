@@ -15,5 +15,5 @@
 #include "body.h"
 #pragma clang attribute pop
 
-const nmk_table nmk_avx512_table = {NMK_AVX512, "avx512", transposable};
+const nmk_table nmk_avx512_table = {NMK_AVX512, "avx512", transposable, top_n};
 #endif

@@ -5,4 +5,4 @@
 #define NMK_LANES 8
 #include "body.h"
 
-const nmk_table nmk_baseline_table = {NMK_BASELINE, "baseline", transposable};
+const nmk_table nmk_baseline_table = {NMK_BASELINE, "baseline", transposable, top_n};

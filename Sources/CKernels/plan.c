@@ -38,3 +38,8 @@ size_t nmk_workspace_bytes(const nmk_plan *plan, size_t tiles) {
   const size_t entries = m * lanes * pitch;
   return entries * 8 + m * m * 256 + lanes * pitch * 80 + lanes * m * 128 + 512 * 1024 + tiles * 16;
 }
+
+size_t nmk_top_n_workspace_bytes(int m) {
+  /* A piece of 512 columns: keys of 8 bytes, and bits. */
+  return (size_t)m * (512 * 8 + 512 / 8);
+}

@@ -80,12 +80,20 @@ typedef struct nmk_table {
      nmk_workspace_bytes(plan, strip->strips * strip->tiles). */
   void (*transposable)(
     const nmk_plan *plan, const nmk_strip *strip, void *workspace, nmk_sums *sums);
+  /* The n largest of each m consecutive entries of rows, or down columns; m <= NMK_MAX_GROUP.
+     Among equal ones the lower index is kept. For rows, a strip is one row, and a tile is a group;
+     for columns a strip is m rows, and a tile is one column. An entry that is not finite shows in
+     the total alone. `workspace` is 64-byte aligned and holds nmk_top_n_workspace_bytes(m). */
+  void (*top_n)(
+    const nmk_strip *strip, int n, int m, bool down_columns, void *workspace, nmk_sums *sums);
 } nmk_table;
 
 /* False unless 1 <= n <= m <= NMK_MAX_TILE. */
 bool nmk_plan_init(nmk_plan *plan, int n, int m, bool at_most);
 
 size_t nmk_workspace_bytes(const nmk_plan *plan, size_t tiles);
+
+size_t nmk_top_n_workspace_bytes(int m);
 
 /* The kernels for `isa`, or NULL if this processor or this build lacks it. */
 const nmk_table *nmk_table_for(nmk_isa isa);

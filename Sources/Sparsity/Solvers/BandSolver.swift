@@ -19,10 +19,14 @@ public final class BandSolver: @unchecked Sendable {
     let pattern = layout.specification.pattern
     let constraint = layout.specification.constraint
     switch (layout.specification.structure, layout.specification.method) {
-    case (.row, _):
-      solver = TopNSolver(pattern: pattern, axis: .rows)
-    case (.column, _):
-      solver = TopNSolver(pattern: pattern, axis: .columns)
+    case (.row, _), (.column, _):
+      let axis: Side = layout.specification.structure == .row ? .rows : .columns
+      let kernels = TopNKernelSolver(
+        pattern: pattern,
+        axis: axis,
+        instructionSet: instructionSet ?? .widest
+      )
+      solver = kernels ?? TopNSolver(pattern: pattern, axis: axis)
     case (.transposable, .exact):
       let kernels = ExactKernelSolver(
         pattern: pattern,
