@@ -10,7 +10,6 @@ import zlib
 import pytest
 
 from description import METHODS, Description
-from known_faults import BODY_LIMIT_FIRST
 from server import read_reply
 from service import expect_problem, npy_bytes
 
@@ -124,7 +123,6 @@ def test_announced_length_above_the_limit_is_refused_unread(small_server, expect
         assert small_server.cpu_seconds < 30
 
 
-@BODY_LIMIT_FIRST
 @pytest.mark.parametrize("target, field", [
     ("/v1/masks?unknown=1", "X: y"), ("/v1/masks", "Accept: image/png")])
 def test_the_limit_comes_before_types_and_names(small_server, target, field):
