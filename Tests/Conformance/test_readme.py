@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from description import strict_json
 from readme import blocks, logical_lines
@@ -22,10 +23,11 @@ SET_UP = re.compile(r"(sudo |apt-get |apt |git clone |cd |docker |\./?nmmask ser
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Where a reader would be: a folder with the program and a layer of weights."""
+    """Where a reader would be: a folder with the program, a layer of weights and a model."""
     folder = tmp_path_factory.mktemp("readme")
     weights = np.random.default_rng(0).standard_normal((32, 128), dtype=np.float32)
     np.save(folder / "weights.npy", weights)
+    save_file({"weight": weights, "bias": weights[0]}, folder / "model.safetensors")
     program = folder / ".build/release/nmmask"
     program.parent.mkdir(parents=True)
     program.symlink_to(binary())

@@ -51,9 +51,12 @@ struct StartPageRoute: Route {
     curl '\(base)/v1/masks?n=2&m=4' -H 'Accept: application/x-npy' --data-binary @weights.npy -o mask.npy
 
     POST /v1/masks           masks, as JSON, .npy or packed bits
+    POST /v1/models/masks    masks of a whole model, from safetensors
     POST /v1/masks/validate  whether a mask obeys a pattern
+    POST /v1/compress        a 2:4 matrix in the hardware's layout; /v1/decompress undoes it
     POST /v1/gradients       unbiased sparse gradients of minimum variance
     GET  /v1/diversity       how many masks a pattern allows
+    GET  /v2                 the same for clients of inference servers
     GET  /openapi.yaml       all of it in detail
 
     """
