@@ -312,6 +312,16 @@ def test_unsorted_but_whole_is_taken(service):
         assert (masks[name] == service.mask(tensor.astype(float), 2, 4).mask).all()
 
 
+@pytest.mark.parametrize("shape", [
+    [2**40, 0], [0, 2**40], [2**62, 0], [0, 2**62], [0, 4, 2**40], [4, 2**40, 0], [2**20 + 1, 0]])
+def test_hollow_tensors(service, shape):
+    """No bytes bound their extents, so something else must."""
+    for name, path in (("w", "/v1/models/masks"), ("weights", "/v1/masks"), ("weights", "/v1/compress")):
+        body = header({name: entry(shape, [0, 0])})
+        reply = service.send("POST", path + "?n=2&m=4", body, {"Content-Type": MEDIA_TYPE})
+        expect_problem(reply, 422, f"/{name}")
+
+
 def test_other_bodies(service):
     expect_problem(
         service.send("POST", "/v1/models/masks?n=2&m=4", npy_bytes(np.ones((4, 4)))), 415)

@@ -92,6 +92,8 @@ final class TensorFile {
         pointer: "/\(name)"
       )
     }
+    try MatrixHeader(element: .numeric(dataType), rows: tensor.shape[0], columns: tensor.shape[1])
+      .checkSides(field: name)
     return FileMatrix(
       bytes: bytes[tensor.dataRange],
       dataType: dataType,

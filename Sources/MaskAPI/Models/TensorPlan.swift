@@ -92,6 +92,7 @@ struct TensorPlan: Sendable {
       decision = .skip(.oneDimensional)
       return
     }
+    try Self.checkSides(name, shape)
     let stack = MatrixStack(
       shape: shape,
       groups: try Self.groups(name, shape, parameters)
@@ -107,6 +108,18 @@ struct TensorPlan: Sendable {
       guard case .indivisible(let side, let length, let m) = error else { throw Problem(error) }
       decision = .skip(.indivisible(side, length: length, m: m))
     }
+  }
+
+  /// Refuses extents that are too long for a tensor without entries, whose bytes do not bound them.
+  private static func checkSides(_ name: String, _ shape: [Int]) throws(Problem) {
+    guard let longest = shape.max(), shape.contains(0), longest > MatrixHeader.maximumHollowSide
+    else { return }
+    throw Problem(
+      .unprocessableContent,
+      "The tensor '\(name)' has no entries, but an extent of \(longest); "
+        + "\(MatrixHeader.maximumHollowSide) is the most that such a tensor may have.",
+      pointer: "/\(name.escapedForPointer)"
+    )
   }
 
   private static func groups(

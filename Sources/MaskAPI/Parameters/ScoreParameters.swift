@@ -150,6 +150,8 @@ struct ScoreParameters {
         pointer: "/previous_mask"
       )
     }
+    try MatrixHeader(element: type, rows: tensor.shape[0], columns: tensor.shape[1])
+      .checkSides(field: "previous_mask")
     return try mask(
       file.data(of: tensor).map { Double($0) },
       tensor.shape[0],
