@@ -334,6 +334,19 @@ def test_other_bodies(service):
     expect_problem(reply, 406)
 
 
+def test_sizes_that_no_body_can_have(service):
+    """Of a body whose length is not announced, the header says it first."""
+    file = header({"w": entry([4, 2**55], [0, 2**59])}, b"\0" * 64)
+    reply = send(service, iter([file]), n=2, m=4)
+    expect_problem(reply, 413)
+
+
+def test_slow_methods_are_refused_before_they_begin(service):
+    file = save({"w": np.ones((64, 64, 3, 3), "<f4")})
+    reply = send(service, file, n=16, m=32, method="min_cost_flow", timeout_ms=5)
+    expect_problem(reply, 422, "/method")
+
+
 def test_time_limit(service):
     """Quick by the estimate, which holds for magnitudes without ties, and cut."""
     file = save({"w": np.ones((2048, 2048), "i1")})

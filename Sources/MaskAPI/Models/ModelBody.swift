@@ -167,6 +167,9 @@ final class ModelBody: BodyConsumer {
         throw Problem(.badRequest, error.message)
       }
     }
+    // Before any size is reckoned with that no body within the limit can have.
+    let limit = context.service.configuration.maximumBody
+    guard header.dataByteCount <= limit else { throw MatrixBody.tooLarge(limit) }
     tensors = header.tensors
     let parameters = try ModelParameters(query)
     try begin(

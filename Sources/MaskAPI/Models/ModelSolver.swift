@@ -51,9 +51,28 @@ final class ModelSolver {
       let job = try context.makeMaskJob(layout, dataType, parameters.mask, replySize: replySize)
       current = .matrix(plan, job)
     } else {
+      try checkTime(stack, layout)
       try context.record.reserve(replySize + 2 * plan.count * dataType.byteCount)
       current = .stack(plan, stack, layout, [])
     }
+  }
+
+  /// Refuses a convolution whose matrices would together take too long.
+  private func checkTime(_ stack: MatrixStack, _ layout: MaskLayout) throws(Problem) {
+    let configuration = context.service.configuration
+    let all = try Problem.rethrow { () throws(SpecificationError) in
+      try MaskLayout(
+        layout.specification,
+        rows: stack.rows * stack.count,
+        columns: stack.columns
+      )
+    }
+    try SolveEstimate(all, threads: configuration.threads).check(
+      against: min(
+        parameters.mask.timeout ?? configuration.solveTimeout,
+        configuration.solveTimeout
+      )
+    )
   }
 
   /// Takes the next bytes of the tensor.
