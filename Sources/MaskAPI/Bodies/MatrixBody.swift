@@ -58,7 +58,10 @@ final class MatrixBody: BodyConsumer {
       )
     }
     let header = try Self.rawHeader(
-      handler.parameters, handler.field, takesBooleans: handler.takesBooleans)
+      handler.parameters,
+      handler.field,
+      takesBooleans: handler.takesBooleans
+    )
     try checkSize(header.byteCount)
     let data = try MatrixData(header, sink: handler)
     if let length = request.contentLength, length != data.expected,
@@ -125,7 +128,9 @@ final class MatrixBody: BodyConsumer {
       return try handler.finish()
     case .tensorHeader(let prefix):
       throw Problem(
-        .badRequest, TensorError.truncatedHeader(.safetensors, received: prefix.count).message)
+        .badRequest,
+        TensorError.truncatedHeader(.safetensors, received: prefix.count).message
+      )
     case .tensors(let file):
       try file.finish()
       return try handler.finish(file)
@@ -147,8 +152,10 @@ final class MatrixBody: BodyConsumer {
       return try beginJSON(prefix)
     case "application/x-npy":
       throw Problem(
-        .badRequest, "Content-Type says .npy, but the body does not begin with \\x93NUMPY.",
-        pointer: "/\(handler.field)")
+        .badRequest,
+        "Content-Type says .npy, but the body does not begin with \\x93NUMPY.",
+        pointer: "/\(handler.field)"
+      )
     case ReplyForm.safetensors.rawValue where handler.takesTensorFiles:
       return try readTensorHeader(prefix)
     case nil, "application/octet-stream", "application/x-www-form-urlencoded":
@@ -224,8 +231,10 @@ final class MatrixBody: BodyConsumer {
     guard let header = try TensorFile.header(prefix) else { return .tensorHeader(prefix) }
     for name in ["rows", "columns", "dtype"] where handler.parameters.contains(name) {
       throw Problem(
-        .badRequest, "'\(name)' belongs to raw bodies; this one is safetensors.",
-        pointer: "/\(name)")
+        .badRequest,
+        "'\(name)' belongs to raw bodies; this one is safetensors.",
+        pointer: "/\(name)"
+      )
     }
     try checkSize(header.dataByteCount)
     try record.reserve(header.dataByteCount)

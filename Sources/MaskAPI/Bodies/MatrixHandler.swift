@@ -32,7 +32,8 @@ struct MatrixHeader: Sendable, Hashable {
         .unprocessableContent,
         "A matrix without entries may have sides of at most \(Self.maximumHollowSide), not "
           + "\(max(rows, columns)).",
-        pointer: "/\(field)")
+        pointer: "/\(field)"
+      )
     }
   }
 }

@@ -72,7 +72,8 @@ public struct MaskReply: Sendable {
     case .npy where additions.values != nil, .octets where additions.values != nil:
       throw Problem(
         .notAcceptable,
-        "With 'apply' there are two arrays to return, for which there are JSON and safetensors.")
+        "With 'apply' there are two arrays to return, for which there are JSON and safetensors."
+      )
     case .npy:
       return binary(form, mask.npy)
     case .safetensors:
@@ -116,8 +117,11 @@ public struct MaskReply: Sendable {
       writer.name("values")
       values.bytes.withUnsafeBytes {
         writer.matrix(
-          $0, dataType: values.dataType, rows: solution.mask.rows,
-          columns: solution.mask.columns)
+          $0,
+          dataType: values.dataType,
+          rows: solution.mask.rows,
+          columns: solution.mask.columns
+        )
       }
     }
     writer.member("shape", [solution.layout.rows, solution.layout.columns])
@@ -133,7 +137,9 @@ public struct MaskReply: Sendable {
     writer.member("kept", solution.kept)
     writer.member("density", solution.density)
     let scores = MaskAdditions.Sums(
-      kept: solution.keptMagnitude, total: solution.totalMagnitude)
+      kept: solution.keptMagnitude,
+      total: solution.totalMagnitude
+    )
     let magnitudes = additions.magnitudes ?? scores
     writer.name("score")
     writer.beginObject()
@@ -185,11 +191,16 @@ public struct MaskReply: Sendable {
     if let values = additions.values {
       items.append(
         .init(
-          name: "values", elementType: .numeric(values.dataType), shape: shape,
-          bytes: values.bytes))
+          name: "values",
+          elementType: .numeric(values.dataType),
+          shape: shape,
+          bytes: values.bytes
+        )
+      )
     }
     items.append(
-      .init(name: "mask", elementType: .bool, shape: shape, bytes: solution.mask.booleans))
+      .init(name: "mask", elementType: .bool, shape: shape, bytes: solution.mask.booleans)
+    )
     var response = try TensorFileReply(items: items, metadata: []).response()
     response.headers[.maskSummary] = String(decoding: summary, as: UTF8.self)
     return response

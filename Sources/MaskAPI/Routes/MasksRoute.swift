@@ -34,7 +34,8 @@ private final class MaskHandler: MatrixHandler {
     form = try ReplyForm.negotiated(for: request, among: [.json, .npy, .octets, .safetensors])
     parameters = try ParameterSet(queryOf: request)
     try parameters.allowOnly(
-      MaskParameters.names.union(ScoreParameters.flags).union(["rows", "columns", "dtype"]))
+      MaskParameters.names.union(ScoreParameters.flags).union(["rows", "columns", "dtype"])
+    )
   }
 
   func begin(_ header: MatrixHeader) throws(Problem) {
@@ -63,7 +64,10 @@ private final class MaskHandler: MatrixHandler {
   }
 
   func append(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
-    guard held == nil else { return self.bytes += bytes }
+    guard held == nil else {
+      self.bytes += bytes
+      return
+    }
     do throws(MaskJob.Failure) {
       try binary?.job.append(bytes)
     } catch {
@@ -74,7 +78,11 @@ private final class MaskHandler: MatrixHandler {
   func finish() throws(Problem) -> Response {
     if let held {
       let weights = FileMatrix(
-        bytes: bytes[...], dataType: held.dataType, rows: held.rows, columns: held.columns)
+        bytes: bytes[...],
+        dataType: held.dataType,
+        rows: held.rows,
+        columns: held.columns
+      )
       return try reply(weights, parameters, try ScoreParameters(parameters), encoding: .bits)
     }
     guard let (parameters, job) = binary else {
@@ -89,7 +97,8 @@ private final class MaskHandler: MatrixHandler {
     try all.add(document)
     try all.allowOnly(
       MaskParameters.names.union(ScoreParameters.flags).union(ScoreParameters.arrays)
-        .union(["weights", "dtype"]))
+        .union(["weights", "dtype"])
+    )
     guard !ScoreParameters.areGiven(in: all) else {
       _ = try MaskParameters(all)
       let weights = try JSONMatrix(all, field: field).fileMatrix
@@ -158,13 +167,20 @@ private final class MaskHandler: MatrixHandler {
     var job: MaskJob?
     let scored = try ScoredMask(weights, scoring, context) { dataType throws(Problem) in
       let made = try self.job(
-        parameters, dataType, weights.rows, weights.columns, encoding: encoding)
+        parameters,
+        dataType,
+        weights.rows,
+        weights.columns,
+        encoding: encoding
+      )
       job = made
       return made
     }
     let diversity = context.service.diversities.diversity(of: scored.solution.layout)
     var response = try MaskReply(
-      solution: scored.solution, diversity: diversity, additions: scored.additions
+      solution: scored.solution,
+      diversity: diversity,
+      additions: scored.additions
     ).response(form, encoding)
     response.headers[.serverTiming] = timing(job)
     return response
