@@ -13,7 +13,7 @@ final class MatrixBody: BodyConsumer {
   private enum State {
     /// Bytes so far, too few to tell.
     case undecided([UInt8])
-    case json(JSONScanner)
+    case json(JSONBody)
     /// The bytes of an unfinished .npy header.
     case npyHeader([UInt8])
     case data(MatrixData)
@@ -26,10 +26,9 @@ final class MatrixBody: BodyConsumer {
   private let handler: any MatrixHandler
   private let contentType: String?
   private let configuration: ServiceConfiguration
-  private let record: RequestRecord
+  private let context: RequestContext
   private var state: State
   private var received = 0
-  private var reserved = 0
 
   /// Prepares for the body of `request`.
   ///
@@ -42,7 +41,7 @@ final class MatrixBody: BodyConsumer {
   ) throws(Problem) {
     self.handler = handler
     configuration = context.service.configuration
-    record = context.record
+    self.context = context
     contentType = request.mediaType
     state = .undecided([])
     let isRaw = handler.parameters.contains("rows") || handler.parameters.contains("columns")
@@ -81,9 +80,9 @@ final class MatrixBody: BodyConsumer {
     switch current {
     case .undecided(let prefix):
       state = try decide(prefix + bytes)
-    case .json(var scanner):
-      try scan(&scanner, bytes)
-      state = .json(scanner)
+    case .json(let json):
+      try json.consume(bytes)
+      state = current
     case .npyHeader(let prefix):
       state = try readHeader(prefix + bytes)
     case .data(let data):
@@ -107,9 +106,8 @@ final class MatrixBody: BodyConsumer {
     switch state {
     case .undecided, .failed:
       throw Problem(.badRequest, "The body is empty; it should hold '\(handler.field)'.")
-    case .json(var scanner):
-      let value: JSONValue
-      do { value = try scanner.finish() } catch { throw Problem(error) }
+    case .json(let json):
+      let value = try json.finish()
       guard case .object(let document) = value else {
         throw Problem(
           .unprocessableContent,
@@ -167,7 +165,10 @@ final class MatrixBody: BodyConsumer {
         }
       }
       let first = prefix.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }
-      guard let first else { return .undecided(prefix) }
+      guard let first else {
+        // White space goes before JSON only; a long run of it is not kept to be looked at again.
+        return prefix.count < 64 ? .undecided(prefix) : try beginJSON(prefix)
+      }
       if first == UInt8(ascii: "{") || first == UInt8(ascii: "[") { return try beginJSON(prefix) }
       throw Self.unsupported
     case let other?:
@@ -179,28 +180,12 @@ final class MatrixBody: BodyConsumer {
   }
 
   private func beginJSON(_ prefix: [UInt8]) throws(Problem) -> State {
-    var scanner = JSONScanner()
+    let json = JSONBody(context)
     let result = prefix.withUnsafeBytes { bytes in
-      Result { () throws(Problem) in try scan(&scanner, bytes) }
+      Result { () throws(Problem) in try json.consume(bytes) }
     }
     try result.get()
-    return .json(scanner)
-  }
-
-  private func scan(
-    _ scanner: inout JSONScanner,
-    _ bytes: UnsafeRawBufferPointer
-  ) throws(Problem) {
-    if received > configuration.maximumJSONBody {
-      throw Self.tooLarge(configuration.maximumJSONBody)
-    }
-    if received > reserved {
-      // A digit and a comma become a number of 8 bytes, in a buffer that doubles as it grows.
-      let step = max(received - reserved, min(1 << 20, configuration.maximumJSONBody))
-      try record.reserve(8 * step)
-      reserved += step
-    }
-    do { try scanner.consume(bytes) } catch { throw Problem(error) }
+    return .json(json)
   }
 
   private func readHeader(_ prefix: [UInt8]) throws(Problem) -> State {
@@ -218,7 +203,7 @@ final class MatrixBody: BodyConsumer {
       )
     }
     try checkSize(header.dataByteCount)
-    if header.isFortranOrder { try record.reserve(2 * header.dataByteCount) }
+    if header.isFortranOrder { try context.record.reserve(2 * header.dataByteCount) }
     let data = try MatrixData(header, sink: handler)
     let rest = prefix[header.dataOffset...].withUnsafeBytes { bytes in
       Result { () throws(Problem) in try data.append(bytes) }
@@ -237,7 +222,7 @@ final class MatrixBody: BodyConsumer {
       )
     }
     try checkSize(header.dataByteCount)
-    try record.reserve(header.dataByteCount)
+    try context.record.reserve(header.dataByteCount)
     let file = TensorFile(header)
     let result = prefix[header.dataOffset...].withUnsafeBytes { bytes in
       Result { () throws(Problem) in try file.append(bytes) }

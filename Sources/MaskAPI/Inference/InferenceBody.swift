@@ -20,7 +20,7 @@ final class InferenceBody: BodyConsumer {
   private let announced: Int?
   /// The size of the JSON part; nil if it is all of the body.
   private let jsonLength: Int?
-  private var scanner = JSONScanner()
+  private let json: JSONBody
   private var received = 0
   private var request: InferenceRequest?
   private var work: (run: any InferenceRun, data: MatrixData)?
@@ -36,6 +36,7 @@ final class InferenceBody: BodyConsumer {
   ) throws(Problem) {
     self.model = model
     self.context = context
+    json = JSONBody(context)
     // The size of a compressed body says nothing about what is in it.
     announced = try request.contentEncoding() == nil ? request.contentLength : nil
     jsonLength = try Self.jsonLength(request, announced: announced)
@@ -70,7 +71,7 @@ final class InferenceBody: BodyConsumer {
       if received > configuration.maximumJSONBody {
         throw MatrixBody.tooLarge(configuration.maximumJSONBody)
       }
-      do { try scanner.consume(part) } catch { throw Problem(error) }
+      try json.consume(part)
       if received == jsonLength { try begin() }
     }
     guard !rest.isEmpty else { return }
@@ -131,10 +132,7 @@ final class InferenceBody: BodyConsumer {
 
   /// Begins the work, the JSON part being whole.
   private func begin() throws(Problem) {
-    let value: JSONValue
-    do { value = try scanner.finish() } catch { throw Problem(error) }
-    scanner = JSONScanner()
-    let request = try InferenceRequest(value, model)
+    let request = try InferenceRequest(try json.finish(), model)
     self.request = request
     try Self.checkSize(request.header, context.service.configuration)
     let run: any InferenceRun

@@ -9,7 +9,7 @@ import TensorIO
 final class ModelBody: BodyConsumer {
   private enum State {
     case undecided([UInt8])
-    case json(JSONScanner)
+    case json(JSONBody)
     /// The bytes of an unfinished header.
     case header([UInt8])
     case data
@@ -32,7 +32,6 @@ final class ModelBody: BodyConsumer {
   private let jsonForm: ReplyForm
   private var state = State.undecided([])
   private var received = 0
-  private var reserved = 0
 
   private var model: Model?
   private var tensors: [SafetensorsHeader.Tensor] = []
@@ -69,9 +68,9 @@ final class ModelBody: BodyConsumer {
     case .undecided(var prefix):
       prefix += bytes
       state = try decide(prefix, isWhole: false)
-    case .json(var scanner):
-      try scan(&scanner, bytes)
-      state = .json(scanner)
+    case .json(let json):
+      try json.consume(bytes)
+      state = current
     case .header(var prefix):
       prefix += bytes
       state = try readHeader(prefix)
@@ -94,9 +93,8 @@ final class ModelBody: BodyConsumer {
         .badRequest,
         TensorError.truncatedHeader(.safetensors, received: prefix.count).message
       )
-    case .json(var scanner):
-      let value: JSONValue
-      do { value = try scanner.finish() } catch { throw Problem(error) }
+    case .json(let json):
+      let value = try json.finish()
       return try solve(value)
     case .data:
       guard let model, tensorIndex == tensors.count else { throw wrongLength(received) }
@@ -133,27 +131,12 @@ final class ModelBody: BodyConsumer {
   }
 
   private func beginJSON(_ prefix: [UInt8]) throws(Problem) -> State {
-    var scanner = JSONScanner()
+    let json = JSONBody(context)
     let result = prefix.withUnsafeBytes { bytes in
-      Result { () throws(Problem) in try scan(&scanner, bytes) }
+      Result { () throws(Problem) in try json.consume(bytes) }
     }
     try result.get()
-    return .json(scanner)
-  }
-
-  private func scan(
-    _ scanner: inout JSONScanner,
-    _ bytes: UnsafeRawBufferPointer
-  ) throws(Problem) {
-    let limit = context.service.configuration.maximumJSONBody
-    if received > limit { throw MatrixBody.tooLarge(limit) }
-    if received > reserved {
-      // A digit and a comma become a number of 8 bytes, in a buffer that doubles as it grows.
-      let step = max(received - reserved, min(1 << 20, limit))
-      try context.record.reserve(8 * step)
-      reserved += step
-    }
-    do { try scanner.consume(bytes) } catch { throw Problem(error) }
+    return .json(json)
   }
 
   // MARK: Files

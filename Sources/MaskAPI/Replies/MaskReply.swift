@@ -217,7 +217,9 @@ public enum Engine {
 extension Mask {
   /// numpy's `packbits(bitorder="little")` of the mask, flattened in row-major order.
   var flatBits: [UInt8] {
-    bytes.withUnsafeBytes {
+    // Rows of whole bytes follow each other without a gap already.
+    if columns % 8 == 0 { return bytes }
+    return bytes.withUnsafeBytes {
       BitPacking.flatStream(packedRows: $0, rows: rows, columns: columns)
     }
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import Dispatch
+import Foundation
 import Sparsity
 import Synchronization
 
@@ -28,7 +29,8 @@ final class MaskJob: @unchecked Sendable {
   private let timeout: Duration
   private let isClientGone: @Sendable () -> Bool
 
-  private let mask: UnsafeMutablePointer<UInt8>
+  /// The packed rows, until they have become a solution.
+  private var mask: UnsafeMutablePointer<UInt8>?
   private let state: Mutex<State>
   /// One slot for each band that may be with the pool at once.
   private let slots: DispatchSemaphore
@@ -80,8 +82,8 @@ final class MaskJob: @unchecked Sendable {
     self.pool = pool
     lane = pool.makeLane()
     let byteCount = layout.rows * layout.maskRowByteCount
-    mask = .allocate(capacity: max(1, byteCount))
-    mask.initialize(repeating: 0, count: byteCount)
+    // Zeros from the system, which are no memory until they are written.
+    mask = calloc(max(1, byteCount), 1)?.assumingMemoryBound(to: UInt8.self)
     state = Mutex(State(outcomes: [MaskOutcome?](repeating: nil, count: layout.bandCount)))
     slotCount = Self.slotCount(pool)
     // Not made with its first value: a semaphore that is destroyed below that ends the process,
@@ -91,7 +93,7 @@ final class MaskJob: @unchecked Sendable {
   }
 
   deinit {
-    mask.deallocate()
+    free(mask)
     buffer?.deallocate()
     state.withLock { $0.idleBuffers.forEach { $0.deallocate() } }
   }
@@ -189,7 +191,7 @@ final class MaskJob: @unchecked Sendable {
   }
 
   private func work(_ band: Int, _ rows: MatrixView) {
-    guard !isCancelled.load(ordering: .relaxed) else { return }
+    guard !isCancelled.load(ordering: .relaxed), let mask else { return }
     let start = ContinuousClock.now
     let solver = state.withLock { $0.idleSolvers.popLast() } ?? BandSolver(layout: layout)
     let target = mask + layout.rows(ofBand: band).lowerBound * layout.maskRowByteCount
@@ -248,8 +250,13 @@ final class MaskJob: @unchecked Sendable {
     if isCancelled.load(ordering: .relaxed) { throw .cancelled }
     let (outcomes, failure) = state.withLock { ($0.outcomes, $0.failure) }
     if let failure { throw .solve(failure.error) }
+    guard let mask else {
+      throw .solve(.solverFailed(detail: "there is no memory for the mask"))
+    }
     let byteCount = layout.rows * layout.maskRowByteCount
     let bytes = [UInt8](UnsafeBufferPointer(start: mask, count: byteCount))
+    free(mask)
+    self.mask = nil
     do {
       return try Solution(
         layout: layout,

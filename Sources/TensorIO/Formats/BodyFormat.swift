@@ -28,7 +28,8 @@ public enum BodyFormat: Sendable, Hashable {
     }
     if prefix.count < 9 && !isWhole { return nil }
     guard let first = prefix.first(where: { !isWhitespace($0) }) else {
-      return isWhole ? .unknown : nil
+      // Only before JSON does white space make sense; a long run of it is not looked at again.
+      return isWhole ? .unknown : prefix.count >= 64 ? .json : nil
     }
     switch first {
     case UInt8(ascii: "{"), UInt8(ascii: "["), UInt8(ascii: "\""), UInt8(ascii: "t"),
