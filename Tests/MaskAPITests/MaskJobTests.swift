@@ -15,8 +15,13 @@ struct MaskJobTests {
   ) throws -> MaskLayout {
     try MaskLayout(
       MaskSpecification(
-        pattern: Pattern(n: 2, m: 4), structure: structure, remainder: remainder),
-      rows: rows, columns: columns)
+        pattern: Pattern(n: 2, m: 4),
+        structure: structure,
+        remainder: remainder
+      ),
+      rows: rows,
+      columns: columns
+    )
   }
 
   @Test("A matrix that arrives in pieces gives what it gives in one, on any number of threads")

@@ -45,7 +45,8 @@ struct ParameterTests {
     arguments: [
       "n=&m=4", "n=2.0&m=4", "n=+2&m=4", "n=0x2&m=4", "n=two&m=4", "n=2&m=4&structure=Row",
       "n=2&m=99999999999999999999", "n=%EF%BC%92&m=4", "m=4", "n=2",
-    ])
+    ]
+  )
   func wrongQuery(_ query: String) throws {
     let set = try set("/?" + query)
     let problem = try #require(problem { _ = try MaskParameters(set) })
@@ -62,7 +63,8 @@ struct ParameterTests {
       #"{"n": -1, "m": 4}"#, #"{"n": 0, "m": 4}"#, #"{"n": 5, "m": 4}"#, #"{"n": 1, "m": 0}"#,
       #"{"n": 1, "m": 65}"#, #"{"n": 1, "m": 1025, "structure": "row"}"#,
       #"{"n": 1, "m": 4, "structure": "row", "method": "greedy"}"#,
-    ])
+    ]
+  )
   func wrongDocument(_ text: String) throws {
     var set = ParameterSet()
     try set.add(document(text))

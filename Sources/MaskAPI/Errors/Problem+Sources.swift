@@ -57,8 +57,10 @@ extension Problem {
     switch error {
     case .negativeSide(let side):
       self.init(
-        .unprocessableContent, "'rows' and 'columns' must not be negative, as \(side) is.",
-        pointer: "/rows")
+        .unprocessableContent,
+        "'rows' and 'columns' must not be negative, as \(side) is.",
+        pointer: "/rows"
+      )
     case .tooManyEntries(let rows, let columns):
       self.init(
         .unprocessableContent,

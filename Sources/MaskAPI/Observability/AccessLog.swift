@@ -11,6 +11,8 @@ struct AccessLog: Sendable {
 
   func write(_ completion: RequestCompletion, _ record: RequestRecord?) {
     let status = completion.response?.status.code
+    let level: Logger.Level = (status ?? 0) >= 500 ? .warning : .info
+    guard level >= logger.logLevel else { return }
     var fields: Logger.Metadata = [
       "method": "\(completion.method)",
       // Without the query: it is the client's, and may be long.
@@ -37,7 +39,6 @@ struct AccessLog: Sendable {
         }
       }
     }
-    let level: Logger.Level = (status ?? 0) >= 500 ? .warning : .info
     logger.log(level: level, "request", metadata: fields)
   }
 }

@@ -14,23 +14,54 @@ final class Metrics: Sendable {
     static let bounds: [Double] = [
       0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
     ]
-    var buckets = [Int](repeating: 0, count: bounds.count)
-    var count = 0
+    /// By the first bound that a value does not pass; the last one is for values beyond all.
+    var buckets = [Int](repeating: 0, count: bounds.count + 1)
     var sum = 0.0
 
     mutating func observe(_ value: Double) {
-      count += 1
+      buckets[Self.bounds.firstIndex { value <= $0 } ?? Self.bounds.count] += 1
       sum += value
-      for index in Self.bounds.indices where value <= Self.bounds[index] { buckets[index] += 1 }
+    }
+
+    mutating func add(_ other: Histogram) {
+      for index in buckets.indices { buckets[index] += other.buckets[index] }
+      sum += other.sum
     }
   }
 
+  private struct RequestLabels: Hashable {
+    let method: String
+    let route: String
+    let status: Int
+
+    var text: String { #"method="\#(method)",route="\#(route)",status="\#(status)""# }
+  }
+
+  private struct SolveLabels: Hashable {
+    let method: MaskMethod
+    let pattern: Pattern
+
+    var text: String { #"solver="\#(method.rawValue)",pattern="\#(pattern)""# }
+  }
+
   private struct Values {
-    var requests: [String: Histogram] = [:]
-    var solves: [String: Histogram] = [:]
-    var blocks: [String: Int] = [:]
+    var requests: [RequestLabels: Histogram] = [:]
+    var solves: [SolveLabels: Histogram] = [:]
+    var blocks: [SolveLabels: Int] = [:]
     var bodyBytes = 0
     var certificateFailures = 0
+
+    mutating func add(_ other: Values) {
+      for (labels, histogram) in other.requests {
+        requests[labels, default: Histogram()].add(histogram)
+      }
+      for (labels, histogram) in other.solves {
+        solves[labels, default: Histogram()].add(histogram)
+      }
+      for (labels, count) in other.blocks { blocks[labels, default: 0] += count }
+      bodyBytes += other.bodyBytes
+      certificateFailures += other.certificateFailures
+    }
   }
 
   /// What is read at the moment of a scrape.
@@ -41,7 +72,7 @@ final class Metrics: Sendable {
     var reservedBytes: Int
   }
 
-  private let values = Mutex(Values())
+  private let values = Sharded(count: 16, Values())
 
   /// Counts a request that is over.
   func countRequest(
@@ -54,7 +85,7 @@ final class Metrics: Sendable {
     // A client may send any word for a method; labels are few.
     let known: [HTTPRequest.Method] = [.get, .head, .post, .put, .delete, .options, .patch]
     let method = method.flatMap { known.contains($0) ? $0.rawValue : nil } ?? "other"
-    let labels = #"method="\#(method)",route="\#(route)",status="\#(status)""#
+    let labels = RequestLabels(method: method, route: route, status: status)
     values.withLock { values in
       values.requests[labels, default: Histogram()].observe(duration.seconds)
       values.bodyBytes += bodyBytes
@@ -64,8 +95,7 @@ final class Metrics: Sendable {
   /// Counts a mask that was found, or was not proved as its method must.
   func countSolve(_ work: RequestRecord.Work) {
     guard let specification = work.specification else { return }
-    let labels =
-      #"solver="\#(specification.method.rawValue)",pattern="\#(specification.pattern)""#
+    let labels = SolveLabels(method: specification.method, pattern: specification.pattern)
     let m = specification.pattern.m
     let area = specification.structure == .transposable ? m * m : m
     values.withLock { values in
@@ -77,7 +107,7 @@ final class Metrics: Sendable {
 
   /// Everything as text.
   func text(_ gauges: Gauges) -> String {
-    let values = values.withLock { $0 }
+    let values = values.values.reduce(into: Values()) { $0.add($1) }
     var text = ""
     func header(_ name: String, _ type: String, _ help: String) {
       text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
@@ -91,21 +121,24 @@ final class Metrics: Sendable {
       header(name, type, help)
       text += "\(name) \(value)\n"
     }
-    func histogram(_ name: String, _ help: String, _ series: [String: Histogram]) {
+    func histogram(_ name: String, _ help: String, _ series: [(String, Histogram)]) {
       header(name, "histogram", help)
-      for (labels, histogram) in series.sorted(by: { $0.key < $1.key }) {
-        for (bound, count) in zip(Histogram.bounds, histogram.buckets) {
+      for (labels, histogram) in series.sorted(by: { $0.0 < $1.0 }) {
+        var count = 0
+        for (bound, more) in zip(Histogram.bounds, histogram.buckets) {
+          count += more
           text += "\(name)_bucket{\(labels),le=\"\(bound)\"} \(count)\n"
         }
-        text += "\(name)_bucket{\(labels),le=\"+Inf\"} \(histogram.count)\n"
+        count += histogram.buckets[Histogram.bounds.count]
+        text += "\(name)_bucket{\(labels),le=\"+Inf\"} \(count)\n"
         text += "\(name)_sum{\(labels)} \(histogram.sum)\n"
-        text += "\(name)_count{\(labels)} \(histogram.count)\n"
+        text += "\(name)_count{\(labels)} \(count)\n"
       }
     }
     histogram(
       "http_server_request_duration_seconds",
       "From the request line to the end of the answer.",
-      values.requests
+      values.requests.map { ($0.text, $1) }
     )
     single(
       "http_server_active_requests",
@@ -126,10 +159,14 @@ final class Metrics: Sendable {
       values.bodyBytes
     )
     header("nmmask_blocks_solved_total", "counter", "Tiles or groups whose mask was found.")
-    for (labels, count) in values.blocks.sorted(by: { $0.key < $1.key }) {
+    for (labels, count) in values.blocks.map({ ($0.text, $1) }).sorted(by: { $0.0 < $1.0 }) {
       text += "nmmask_blocks_solved_total{\(labels)} \(count)\n"
     }
-    histogram("nmmask_solve_duration_seconds", "Solver time of a request.", values.solves)
+    histogram(
+      "nmmask_solve_duration_seconds",
+      "Solver time of a request.",
+      values.solves.map { ($0.text, $1) }
+    )
     single(
       "nmmask_queue_depth",
       "gauge",

@@ -18,7 +18,9 @@ struct DescriptionRoute: Route {
     }
     return .respond(
       context.finish(
-        Response(status: .ok, headers: fields, body: .bytes(PackageResources.openapi_yaml))))
+        Response(status: .ok, headers: fields, body: .bytes(PackageResources.openapi_yaml))
+      )
+    )
   }
 
   /// Changes with the text: its 64-bit FNV-1a hash.

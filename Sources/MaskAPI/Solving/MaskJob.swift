@@ -58,7 +58,6 @@ final class MaskJob: @unchecked Sendable {
   private struct State {
     var outcomes: [MaskOutcome?]
     var failure: (band: Int, error: SolveError)?
-    var idleSolvers: [BandSolver] = []
     var idleBuffers: [BandBuffer] = []
     var busy = Duration.zero
   }
@@ -193,15 +192,15 @@ final class MaskJob: @unchecked Sendable {
   private func work(_ band: Int, _ rows: MatrixView) {
     guard !isCancelled.load(ordering: .relaxed), let mask else { return }
     let start = ContinuousClock.now
-    let solver = state.withLock { $0.idleSolvers.popLast() } ?? BandSolver(layout: layout)
+    let solver = pool.solvers.take(layout)
     let target = mask + layout.rows(ofBand: band).lowerBound * layout.maskRowByteCount
     let rowByteCount = layout.maskRowByteCount
     let result = Result { () throws(SolveError) in
       try solver.solve(band, rows, into: MaskRows(base: target, rowByteCount: rowByteCount))
     }
+    pool.solvers.put(solver)
     let duration = ContinuousClock.now - start
     state.withLock { state in
-      state.idleSolvers.append(solver)
       state.busy += duration
       switch result {
       case .success(let outcome): state.outcomes[band] = outcome

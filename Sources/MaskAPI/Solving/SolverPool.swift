@@ -26,6 +26,8 @@ final class SolverPool: Sendable {
 
   /// The number of worker threads.
   let threadCount: Int
+  /// The solvers that workers share.
+  let solvers = SolverCache()
 
   /// One entry for each piece that waits: a lane with many of them comes round again and again.
   private let rotation = Mutex<Rotation>(Rotation())

@@ -29,12 +29,17 @@ public struct MatrixView: @unchecked Sendable {
   public init(_ bytes: UnsafeRawBufferPointer, dataType: DataType, rows: Int, columns: Int) {
     precondition(bytes.count >= rows * columns * dataType.byteCount)
     self.init(
-      base: bytes.baseAddress ?? Self.nowhere, dataType: dataType, rows: rows, columns: columns)
+      base: bytes.baseAddress ?? Self.nowhere,
+      dataType: dataType,
+      rows: rows,
+      columns: columns
+    )
   }
 
   // Where an empty matrix is: an address that is valid, and never read.
   private nonisolated(unsafe) static let nowhere = UnsafeRawPointer(
-    UnsafeMutableRawPointer.allocate(byteCount: 1, alignment: 16))
+    UnsafeMutableRawPointer.allocate(byteCount: 1, alignment: 16)
+  )
 
   /// The distance between the first bytes of two rows.
   public var rowByteCount: Int { columns * dataType.byteCount }

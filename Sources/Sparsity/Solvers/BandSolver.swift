@@ -7,7 +7,8 @@
 public final class BandSolver: @unchecked Sendable {
   // Sendable so that idle solvers can wait in a pool: its user sees to it that no two threads use
   // one at a time.
-  private let layout: MaskLayout
+  /// The matrices that are solved.
+  public private(set) var layout: MaskLayout
   private let solver: any MaskSolver
 
   /// Makes a solver for matrices of `layout`.
@@ -42,6 +43,14 @@ public final class BandSolver: @unchecked Sendable {
     case (.transposable, .twoApproximation):
       solver = TileStripSolver(TwoApproximationSolver(pattern: pattern, constraint: constraint))
     }
+  }
+
+  /// Turns to matrices of another shape, keeping what was prepared for the specification.
+  ///
+  /// - Precondition: the specification is the same.
+  public func turn(to layout: MaskLayout) {
+    precondition(layout.specification == self.layout.specification)
+    self.layout = layout
   }
 
   /// Solves the band at `index`.

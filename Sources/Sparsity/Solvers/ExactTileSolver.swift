@@ -14,7 +14,9 @@ final class ExactTileSolver: TileSolver {
   private var sweeps: DualSweeps
   private let paths: AugmentingPaths<Double>
   private lazy var integerPaths = AugmentingPaths<Int128>(
-    pattern: pattern, constraint: constraint)
+    pattern: pattern,
+    constraint: constraint
+  )
   private var floats: [Float]
   private let scaled: UnsafeMutablePointer<Double>
 
@@ -90,7 +92,8 @@ final class ExactTileSolver: TileSolver {
       }
       return Double(
         DualSolution(weights: base, kept: tile.kept, u: integerPaths.u, v: integerPaths.v)
-          .gap(pattern: pattern, constraint: constraint))
+          .gap(pattern: pattern, constraint: constraint)
+      )
     }
   }
 

@@ -45,7 +45,11 @@ final class MinimumCostFlowSolver: TileSolver {
     let bits = m > 62 ? 23 : 24
     let levels = Double(1 << bits - 1)
     // Where every weight is a multiple of some power of two, as on lattices, nothing is lost.
-    let step = Double(sign: .plus, exponent: (largest > 0 ? Int(largest.exponent) : 0) + 1 - bits, significand: 1)
+    let step = Double(
+      sign: .plus,
+      exponent: (largest > 0 ? Int(largest.exponent) : 0) + 1 - bits,
+      significand: 1
+    )
     let isLattice =
       largest > 0 && step > 0
       && (0..<(m * m)).allSatisfy { (tile.weights[$0] / step).rounded() * step == tile.weights[$0] }
@@ -60,8 +64,17 @@ final class MinimumCostFlowSolver: TileSolver {
       isLattice ? potential * step : potential / levels * largest
     }
     let status = cglpk_solve_tile(
-      Int32(n), Int32(m), constraint == .atMost ? 1 : 0, Int32(levels), quantised, &flags, u, v,
-      &message, message.count)
+      Int32(n),
+      Int32(m),
+      constraint == .atMost ? 1 : 0,
+      Int32(levels),
+      quantised,
+      &flags,
+      u,
+      v,
+      &message,
+      message.count
+    )
     guard status == CGLPK_OPTIMAL.rawValue else {
       let text = message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
       throw .solverFailed(detail: "GLPK: " + String(decoding: text, as: UTF8.self))

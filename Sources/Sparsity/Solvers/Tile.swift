@@ -90,7 +90,9 @@ private struct TileLoader: MatrixVisitor {
         strip.base + row * strip.rowByteCount + column * MemoryLayout<Element>.size
       for index in 0..<m {
         let element = base.loadUnaligned(
-          fromByteOffset: index * MemoryLayout<Element>.size, as: type)
+          fromByteOffset: index * MemoryLayout<Element>.size,
+          as: type
+        )
         tile.weights[row * m + index] = element.absoluteDouble
         tile.keys[row * m + index] = element.orderingKey
         largestKey = max(largestKey, element.orderingKey)

@@ -68,7 +68,9 @@ final class TopNSolver: MaskSolver {
       let step = solver.axis == .rows ? size : strip.rowByteCount
       for index in 0..<solver.pattern.m {
         let element = strip.base.loadUnaligned(
-          fromByteOffset: column * size + index * step, as: type)
+          fromByteOffset: column * size + index * step,
+          as: type
+        )
         solver.keys[index] = element.orderingKey
         solver.weights[index] = element.absoluteDouble
       }

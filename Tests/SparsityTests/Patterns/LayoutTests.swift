@@ -56,9 +56,13 @@ struct LayoutTests {
   func bands() throws {
     for structure in Structure.allCases {
       let specification = try MaskSpecification(
-        pattern: Pattern(n: 2, m: 4), structure: structure, remainder: .dense)
-      for (rows, columns) in [(0, 4), (1, 1), (3, 9), (4, 4), (4099, 37), (9, 100_000), (70_001, 1)]
-      {
+        pattern: Pattern(n: 2, m: 4),
+        structure: structure,
+        remainder: .dense
+      )
+      for (rows, columns) in [
+        (0, 4), (1, 1), (3, 9), (4, 4), (4099, 37), (9, 100_000), (70_001, 1),
+      ] {
         let layout = try MaskLayout(specification, rows: rows, columns: columns)
         let covered = (0..<layout.bandCount).flatMap { Array(layout.rows(ofBand: $0)) }
         #expect(covered == Array(0..<rows))

@@ -23,7 +23,9 @@ struct MaskValidityTests {
   ) throws -> MaskLayout {
     try MaskLayout(
       MaskSpecification(pattern: Pattern(n: n, m: m), structure: structure, constraint: constraint),
-      rows: rows, columns: columns)
+      rows: rows,
+      columns: columns
+    )
   }
 
   @Test("A mask that is right along rows and wrong down columns")
@@ -43,8 +45,12 @@ struct MaskValidityTests {
   @Test("Too few entries violate exactly, not at_most")
   func constraints() throws {
     let sparse = mask(["1000", "0100", "0010", "0001"])
-    #expect(try !layout(2, 4, .transposable, 4, 4, constraint: .exactly).validity(of: sparse).isValid)
+    #expect(
+      try !layout(2, 4, .transposable, 4, 4, constraint: .exactly).validity(of: sparse).isValid
+    )
     #expect(try layout(2, 4, .transposable, 4, 4, constraint: .atMost).validity(of: sparse).isValid)
-    #expect(try layout(1, 4, .transposable, 4, 4, constraint: .exactly).validity(of: sparse).isValid)
+    #expect(
+      try layout(1, 4, .transposable, 4, 4, constraint: .exactly).validity(of: sparse).isValid
+    )
   }
 }

@@ -17,7 +17,12 @@ struct DataTypeTests {
     try values.withUnsafeBytes { bytes in
       try MaskLayout(specification, rows: rows, columns: columns).solve(
         MatrixView(
-          base: #require(bytes.baseAddress), dataType: dataType, rows: rows, columns: columns))
+          base: #require(bytes.baseAddress),
+          dataType: dataType,
+          rows: rows,
+          columns: columns
+        )
+      )
     }
   }
 
@@ -29,12 +34,25 @@ struct DataTypeTests {
     for structure in Structure.allCases {
       for constraint in Sparsity.Constraint.allCases {
         let specification = try MaskSpecification(
-          pattern: Pattern(n: n, m: m), structure: structure, constraint: constraint)
+          pattern: Pattern(n: n, m: m),
+          structure: structure,
+          constraint: constraint
+        )
         let expected = try Self.solve(
-          values.map(Double.init), .float64, rows: rows, columns: columns, specification)
+          values.map(Double.init),
+          .float64,
+          rows: rows,
+          columns: columns,
+          specification
+        )
         func check<Element>(_ type: DataType, _ convert: (Int8) -> Element) throws {
           let solution = try Self.solve(
-            values.map(convert), type, rows: rows, columns: columns, specification)
+            values.map(convert),
+            type,
+            rows: rows,
+            columns: columns,
+            specification
+          )
           #expect(solution.mask == expected.mask, "\(type) \(structure) \(constraint)")
           #expect(solution.keptMagnitude == expected.keptMagnitude)
           #expect(solution.certificate == expected.certificate)
@@ -55,7 +73,8 @@ struct DataTypeTests {
   func mostNegative() throws {
     let row = try MaskSpecification(pattern: Pattern(n: 1, m: 4), structure: .row)
     func mask<Element: FixedWidthInteger & SignedInteger>(
-      _ type: DataType, _: Element.Type
+      _ type: DataType,
+      _: Element.Type
     ) throws -> Solution {
       try Self.solve([Element.min, .max, 1, 2], type, rows: 1, columns: 4, row)
     }
@@ -74,16 +93,24 @@ struct DataTypeTests {
     let base = Int64(1) << 53
     let row = try MaskSpecification(pattern: Pattern(n: 1, m: 2), structure: .row)
     #expect(
-      try Self.solve([base, base + 1], .int64, rows: 1, columns: 2, row).mask.rowStrings == ["01"])
+      try Self.solve([base, base + 1], .int64, rows: 1, columns: 2, row).mask.rowStrings == ["01"]
+    )
     // Every mask of this tile scores nearly the same; by hand, the diagonal is best by 1.
     let tile = [base + 1, base, base, base]
     for constraint in Sparsity.Constraint.allCases {
       let specification = try MaskSpecification(
-        pattern: Pattern(n: 1, m: 2), constraint: constraint)
+        pattern: Pattern(n: 1, m: 2),
+        constraint: constraint
+      )
       let solution = try Self.solve(tile, .int64, rows: 2, columns: 2, specification)
       #expect(solution.mask.rowStrings == ["10", "01"])
       let flipped = try Self.solve(
-        [base, base + 1, base, base], .int64, rows: 2, columns: 2, specification)
+        [base, base + 1, base, base],
+        .int64,
+        rows: 2,
+        columns: 2,
+        specification
+      )
       #expect(flipped.mask.rowStrings == ["01", "10"])
     }
     var generator = SplitMix64(seed: 11)
@@ -91,7 +118,12 @@ struct DataTypeTests {
       let small = (0..<16).map { _ in Int64(generator.next() % 8) }
       let specification = try MaskSpecification(pattern: Pattern(n: 2, m: 4))
       let shifted = try Self.solve(
-        small.map { $0 + (1 << 60) }, .int64, rows: 4, columns: 4, specification)
+        small.map { $0 + (1 << 60) },
+        .int64,
+        rows: 4,
+        columns: 4,
+        specification
+      )
       let plain = try Self.solve(small, .int64, rows: 4, columns: 4, specification)
       let score = (0..<16).reduce(0) { shifted.mask[$1 / 4, $1 % 4] ? $0 + small[$1] : $0 }
       #expect(Double(score) == plain.keptMagnitude, "trial \(trial): \(small)")
@@ -102,7 +134,12 @@ struct DataTypeTests {
   func halfSums() throws {
     let specification = try MaskSpecification(pattern: Pattern(n: 2, m: 4))
     let solution = try Self.solve(
-      [Float16](repeating: 40_000, count: 16), .float16, rows: 4, columns: 4, specification)
+      [Float16](repeating: 40_000, count: 16),
+      .float16,
+      rows: 4,
+      columns: 4,
+      specification
+    )
     #expect(solution.keptMagnitude == 320_000)
     #expect(solution.totalMagnitude == 640_000)
   }
@@ -134,7 +171,12 @@ struct DataTypeTests {
     let shifted = try bytes.withUnsafeBytes {
       try MaskLayout(specification, rows: 8, columns: 8).solve(
         MatrixView(
-          base: #require($0.baseAddress) + 1, dataType: .float32, rows: 8, columns: 8))
+          base: #require($0.baseAddress) + 1,
+          dataType: .float32,
+          rows: 8,
+          columns: 8
+        )
+      )
     }
     #expect(shifted.mask == aligned.mask)
   }

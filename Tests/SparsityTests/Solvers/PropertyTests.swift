@@ -85,7 +85,8 @@ struct PropertyTests {
             let best = problem.bestByBruteForce(n: n, constraint: constraint)
             #expect(
               close(solution.keptMagnitude, best),
-              "\(kind) \(n):\(m) \(constraint) seed \(seed)\n\(problem)")
+              "\(kind) \(n):\(m) \(constraint) seed \(seed)\n\(problem)"
+            )
           }
         }
       }

@@ -50,11 +50,16 @@ struct TopNKernelTests {
     try values.withUnsafeBytes { bytes in
       let matrix = MatrixView(bytes, dataType: dataType, rows: rows, columns: columns)
       let expected = try outcome(
-        TopNSolver(pattern: pattern, axis: axis), matrix, height: height, columns: grouped)
+        TopNSolver(pattern: pattern, axis: axis),
+        matrix,
+        height: height,
+        columns: grouped
+      )
       var first: Outcome?
       for set in InstructionSet.allCases where set.isAvailable {
         let kernels = try #require(
-          TopNKernelSolver(pattern: pattern, axis: axis, instructionSet: set))
+          TopNKernelSolver(pattern: pattern, axis: axis, instructionSet: set)
+        )
         let found = try outcome(kernels, matrix, height: height, columns: grouped)
         #expect(found.mask == expected.mask, "\(context) \(set)")
         #expect(found.sums.kept == expected.sums.kept, "\(context) \(set)")
@@ -77,8 +82,15 @@ struct TopNKernelTests {
           let (rows, columns) = axis == .rows ? (3, 5 * m + 3) : (2 * m, 45)
           let values = kind.matrix(rows: rows, columns: columns, seed: UInt64(m))
           try check(
-            values, .float32, n, m, axis, rows: rows, columns: columns,
-            "\(kind) \(n):\(m) \(axis) seed \(m)")
+            values,
+            .float32,
+            n,
+            m,
+            axis,
+            rows: rows,
+            columns: columns,
+            "\(kind) \(n):\(m) \(axis) seed \(m)"
+          )
         }
       }
     }
@@ -103,13 +115,21 @@ struct TopNKernelTests {
         let rows = axis == .rows ? 16 : m
         func check<Element: BitwiseCopyable>(_ type: DataType, _ values: [Element]) throws {
           try self.check(
-            Array(values.prefix(rows * 96)), type, n, m, axis, rows: rows, columns: 96,
-            "\(type) \(n):\(m) \(axis)")
+            Array(values.prefix(rows * 96)),
+            type,
+            n,
+            m,
+            axis,
+            rows: rows,
+            columns: 96,
+            "\(type) \(n):\(m) \(axis)"
+          )
         }
         let floats = Array(
           WeightKind.widerange.matrix(rows: 32, columns: 96, seed: 3).map {
             $0.bitPattern & 7 == 0 ? $0 * 0x1p-100 : $0
-          })
+          }
+        )
         try check(.int8, values(Int8.self) + values(Int8.self))
         try check(.uint8, values(UInt8.self) + values(UInt8.self))
         try check(.int16, values(Int16.self) + values(Int16.self))

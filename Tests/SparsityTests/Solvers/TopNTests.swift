@@ -14,7 +14,8 @@ struct TopNTests {
     #expect(
       try problem.transposed.solve(1, 4, structure: .column).mask.rowStrings == [
         "1", "0", "0", "0",
-      ])
+      ]
+    )
   }
 
   @Test("Among equal entries the lower index is kept")
@@ -24,7 +25,10 @@ struct TopNTests {
     #expect(try problem.solve(1, 2, structure: .row).mask.rowStrings == ["01011010"])
   }
 
-  @Test("The kept entries are the largest, for any m", arguments: [2, 3, 4, 7, 8, 16, 64, 1000, 1024])
+  @Test(
+    "The kept entries are the largest, for any m",
+    arguments: [2, 3, 4, 7, 8, 16, 64, 1000, 1024]
+  )
   func largest(_ m: Int) throws {
     for kind in [WeightKind.normal, .int4, .lognormal10] {
       let problem = Problem(kind, rows: 3, columns: 2 * m, seed: UInt64(m))
@@ -54,9 +58,11 @@ struct TopNTests {
     let tiny = Double.leastNonzeroMagnitude
     #expect(
       try Problem([[1e-42, 3e-42, 2e-42, 0]]).solve(2, 4, structure: .row).mask.rowStrings
-        == ["0110"])
+        == ["0110"]
+    )
     #expect(
       try Problem([[tiny, 3 * tiny, 2 * tiny, 0]]).solve(2, 4, structure: .row).mask.rowStrings
-        == ["0110"])
+        == ["0110"]
+    )
   }
 }

@@ -32,43 +32,95 @@ struct WorkedTileTests {
 
   static let examples = [
     Example(
-      name: "A", rows: [[15, 5, 12, 13], [10, 16, 9, 6], [7, 4, 1, 11], [3, 8, 2, 14]], n: 2,
-      optimum: 92, greedy: (77, 7), twoApproximation: (76, 6),
-      mask: ["1010", "0110", "1001", "0101"]),
+      name: "A",
+      rows: [[15, 5, 12, 13], [10, 16, 9, 6], [7, 4, 1, 11], [3, 8, 2, 14]],
+      n: 2,
+      optimum: 92,
+      greedy: (77, 7),
+      twoApproximation: (76, 6),
+      mask: ["1010", "0110", "1001", "0101"]
+    ),
     Example(
-      name: "B", rows: blocks(4, 11, 10), n: 2, optimum: 80, greedy: (44, 8),
-      twoApproximation: (44, 4), mask: ["0011", "0011", "1100", "1100"]),
+      name: "B",
+      rows: blocks(4, 11, 10),
+      n: 2,
+      optimum: 80,
+      greedy: (44, 8),
+      twoApproximation: (44, 4),
+      mask: ["0011", "0011", "1100", "1100"]
+    ),
     Example(
-      name: "B'", rows: blocks(4, 101, 100), n: 2, optimum: 800, greedy: (404, 8),
-      twoApproximation: (404, 4), mask: ["0011", "0011", "1100", "1100"]),
+      name: "B'",
+      rows: blocks(4, 101, 100),
+      n: 2,
+      optimum: 800,
+      greedy: (404, 8),
+      twoApproximation: (404, 4),
+      mask: ["0011", "0011", "1100", "1100"]
+    ),
     Example(
-      name: "F", rows: f, n: 2, optimum: 55, greedy: (55, 8), twoApproximation: (49, 6),
-      mask: ["0110", "1001", "0110", "1001"]),
+      name: "F",
+      rows: f,
+      n: 2,
+      optimum: 55,
+      greedy: (55, 8),
+      twoApproximation: (49, 6),
+      mask: ["0110", "1001", "0110", "1001"]
+    ),
     Example(
-      name: "F", rows: f, n: 1, optimum: 32, greedy: (32, 4), twoApproximation: (29, 3),
-      mask: ["0010", "0001", "0100", "1000"]),
+      name: "F",
+      rows: f,
+      n: 1,
+      optimum: 32,
+      greedy: (32, 4),
+      twoApproximation: (29, 3),
+      mask: ["0010", "0001", "0100", "1000"]
+    ),
     Example(
-      name: "C", rows: c, n: 4, optimum: 2018, greedy: (1966, 31), twoApproximation: (1876, 25),
+      name: "C",
+      rows: c,
+      n: 4,
+      optimum: 2018,
+      greedy: (1966, 31),
+      twoApproximation: (1876, 25),
       mask: [
         "00100111", "01001101", "10010011", "10011010", "01101001", "01100110", "11011000",
         "10110100",
-      ]),
+      ]
+    ),
     Example(
-      name: "C2", rows: c, n: 2, optimum: 1146, greedy: (1036, 15), twoApproximation: (690, 8),
+      name: "C2",
+      rows: c,
+      n: 2,
+      optimum: 1146,
+      greedy: (1036, 15),
+      twoApproximation: (690, 8),
       mask: [
         "00000101", "00001100", "00010001", "00010010", "01001000", "00100010", "11000000",
         "10100000",
-      ]),
+      ]
+    ),
     Example(
-      name: "D", rows: d, n: 4, optimum: 2142, greedy: (2071, 29), twoApproximation: (2023, 28),
+      name: "D",
+      rows: d,
+      n: 4,
+      optimum: 2142,
+      greedy: (2071, 29),
+      twoApproximation: (2023, 28),
       mask: [
         "01010101", "10100101", "11001100", "00111010", "11100010", "00001111", "01110010",
         "10011001",
-      ]),
+      ]
+    ),
     Example(
-      name: "E", rows: blocks(8, 11, 10), n: 4, optimum: 320, greedy: (176, 32),
+      name: "E",
+      rows: blocks(8, 11, 10),
+      n: 4,
+      optimum: 320,
+      greedy: (176, 32),
       twoApproximation: (176, 16),
-      mask: [String](repeating: "00001111", count: 4) + [String](repeating: "11110000", count: 4)),
+      mask: [String](repeating: "00001111", count: 4) + [String](repeating: "11110000", count: 4)
+    ),
   ]
 
   @Test("The tiles are the ones that were worked out")
@@ -84,7 +136,11 @@ struct WorkedTileTests {
     for constraint in Constraint.allCases {
       for method in [MaskMethod.exact, .minimumCostFlow] {
         let solution = try Problem(example.rows).solve(
-          example.n, example.rows.count, constraint: constraint, method: method)
+          example.n,
+          example.rows.count,
+          constraint: constraint,
+          method: method
+        )
         #expect(solution.keptMagnitude == example.optimum)
         #expect(solution.mask.rowStrings == example.mask)
         let certificate = try #require(solution.certificate)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-@testable import Sparsity
 import SyntheticWeights
+
+@testable import Sparsity
 
 /// A small matrix with what is needed to solve it.
 struct Problem: CustomStringConvertible {
@@ -42,11 +43,16 @@ struct Problem: CustomStringConvertible {
   ) throws -> Solution {
     try values.withUnsafeBytes { bytes in
       let specification = try MaskSpecification(
-        pattern: Pattern(n: n, m: m), structure: structure, constraint: constraint,
-        method: method, remainder: remainder)
+        pattern: Pattern(n: n, m: m),
+        structure: structure,
+        constraint: constraint,
+        method: method,
+        remainder: remainder
+      )
       let layout = try MaskLayout(specification, rows: rows, columns: columns)
       return try layout.solve(
-        MatrixView(bytes, dataType: .float64, rows: rows, columns: columns))
+        MatrixView(bytes, dataType: .float64, rows: rows, columns: columns)
+      )
     }
   }
 
@@ -54,7 +60,9 @@ struct Problem: CustomStringConvertible {
   func score(_ mask: Mask) -> Double {
     var sum = 0.0
     for row in 0..<rows {
-      for column in 0..<columns where mask[row, column] { sum += abs(values[row * columns + column]) }
+      for column in 0..<columns where mask[row, column] {
+        sum += abs(values[row * columns + column])
+      }
     }
     return sum
   }
