@@ -20,21 +20,14 @@ BINARY = os.environ.get("NMMASK_BINARY", str(ROOT / ".build/release/nmmask"))
 def nmmask(*options):
     """A running service; yields its port and its process."""
     process = subprocess.Popen(
-        [BINARY, "serve", "--port", "0", "--log-level", "info", *options],
-        stderr=subprocess.PIPE, text=True)
+        [BINARY, "serve", "--port", str(port := free_port()), *options],
+        stderr=subprocess.DEVNULL)
     try:
-        for line in process.stderr:
-            if match := re.search(r"listening on https?://[^:]+:(\d+)", line):
-                break
-        else:
-            raise RuntimeError("the service did not start")
-        drain = subprocess.Popen(["cat"], stdin=process.stderr, stdout=subprocess.DEVNULL)
-        yield int(match[1]), process
+        wait_for(port)
+        yield port, process
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=60)
-        drain.kill()
-        drain.wait()
 
 
 @contextlib.contextmanager
@@ -45,15 +38,20 @@ def peer(port, module="peer:app", workers=1):
          "--log-level", "error"],
         cwd=pathlib.Path(__file__).parent)
     try:
-        for _ in range(100):
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            time.sleep(0.1)
+        wait_for(port)
         yield port
     finally:
         process.terminate()
         process.wait(timeout=30)
+
+
+def wait_for(port):
+    for _ in range(200):
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"nothing listens on port {port}")
 
 
 def free_port():

@@ -51,6 +51,7 @@ struct ParameterSet: Sendable {
 
   /// Refuses names other than `names`.
   func allowOnly(_ names: Set<String>) throws(Problem) {
+    if values.keys.allSatisfy(names.contains) { return }
     // Sorted, so that the same request gets the same answer.
     guard let name = values.keys.filter({ !names.contains($0) }).min() else { return }
     let known = names.sorted().joined(separator: ", ")

@@ -29,13 +29,16 @@ private final class MaskHandler: MatrixHandler {
   private var bytes: [UInt8] = []
   let takesTensorFiles = true
 
+  private static let queryNames = MaskParameters.names.union(ScoreParameters.flags)
+    .union(["rows", "columns", "dtype"])
+  private static let documentNames = MaskParameters.names.union(ScoreParameters.flags)
+    .union(ScoreParameters.arrays).union(["weights", "dtype"])
+
   init(_ request: Request, _ context: RequestContext) throws(Problem) {
     self.context = context
     form = try ReplyForm.negotiated(for: request, among: [.json, .npy, .octets, .safetensors])
     parameters = try ParameterSet(queryOf: request)
-    try parameters.allowOnly(
-      MaskParameters.names.union(ScoreParameters.flags).union(["rows", "columns", "dtype"])
-    )
+    try parameters.allowOnly(Self.queryNames)
   }
 
   func begin(_ header: MatrixHeader) throws(Problem) {
@@ -95,10 +98,7 @@ private final class MaskHandler: MatrixHandler {
   func finish(_ document: JSONObject) throws(Problem) -> Response {
     var all = parameters
     try all.add(document)
-    try all.allowOnly(
-      MaskParameters.names.union(ScoreParameters.flags).union(ScoreParameters.arrays)
-        .union(["weights", "dtype"])
-    )
+    try all.allowOnly(Self.documentNames)
     guard !ScoreParameters.areGiven(in: all) else {
       _ = try MaskParameters(all)
       let weights = try JSONMatrix(all, field: field).fileMatrix
