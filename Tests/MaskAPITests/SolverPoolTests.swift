@@ -43,10 +43,10 @@ struct SolverPoolTests {
   func map() {
     let pool = SolverPool(threadCount: 3)
     defer { pool.stop() }
-    #expect(pool.map(100, isClientGone: { false }) { $0 * $0 } == (0..<100).map { $0 * $0 })
-    #expect(pool.map(0, isClientGone: { false }) { $0 } == [])
+    #expect(pool.map(100, unless: false) { $0 * $0 } == (0..<100).map { $0 * $0 })
+    #expect(pool.map(0, unless: false) { $0 } == [])
     let begun = Atomic<Int>(0)
-    let gone: [Void]? = pool.map(50, isClientGone: { true }) { _ in
+    let gone: [Void]? = pool.map(50, unless: true) { _ in
       begun.add(1, ordering: .relaxed)
       // Longer than the interval at which the client is looked at.
       _ = DispatchSemaphore(value: 0).wait(timeout: .now() + .milliseconds(60))

@@ -149,10 +149,7 @@ final class ModelSolver {
     }
     let start = ContinuousClock.now
     let connection = context.connection
-    let results = context.service.pool.map(
-      stack.count,
-      isClientGone: { connection.isClientGone }
-    ) { index in
+    let results = context.service.pool.map(stack.count, unless: connection.isClientGone) { index in
       let matrix = bytes.withUnsafeBytes { bytes in
         bytes.baseAddress.map {
           stack.matrix(index, of: $0, elementByteCount: dataType.byteCount)

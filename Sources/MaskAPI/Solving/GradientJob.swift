@@ -128,7 +128,7 @@ final class GradientJob: @unchecked Sendable {
     let bandHeight = height * max(1, 65_536 / max(1, height * columns))
     let rows = rows
     let count = (rows + bandHeight - 1) / bandHeight
-    let results = pool.map(count, isClientGone: isClientGone) { index in
+    let results = pool.map(count, unless: isClientGone()) { index in
       let band = (index * bandHeight)..<min((index + 1) * bandHeight, rows)
       return Result { () throws(GradientError) in try body(matrix.rows(band), band) }
     }

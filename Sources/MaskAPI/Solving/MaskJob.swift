@@ -94,7 +94,9 @@ final class MaskJob: @unchecked Sendable {
   deinit {
     free(mask)
     buffer?.deallocate()
-    state.withLock { $0.idleBuffers.forEach { $0.deallocate() } }
+    state.withLock { state in
+      for idle in state.idleBuffers { idle.deallocate() }
+    }
   }
 
   /// The time that workers have spent on the job.

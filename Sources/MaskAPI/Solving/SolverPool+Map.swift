@@ -12,7 +12,7 @@ extension SolverPool {
   /// - Returns: the results in the order of the indices; nil where the client has gone.
   func map<Result: Sendable>(
     _ count: Int,
-    isClientGone: () -> Bool,
+    unless isClientGone: @autoclosure () -> Bool,
     _ body: @escaping @Sendable (Int) -> Result
   ) -> [Result]? {
     let results = Results<Result>(count: count)

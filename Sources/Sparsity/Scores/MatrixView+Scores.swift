@@ -13,7 +13,9 @@ extension MatrixView {
   /// - Complexity: O(rows * columns).
   public func nonZeros() -> Mask {
     var mask = Mask(rows: rows, columns: columns)
-    dataType.accept(NonZeros(matrix: self)).forEach { mask[$0 / columns, $0 % columns] = true }
+    for index in dataType.accept(NonZeros(matrix: self)) {
+      mask[index / columns, index % columns] = true
+    }
     return mask
   }
 
