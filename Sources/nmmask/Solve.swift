@@ -53,7 +53,7 @@ struct Solve: ParsableCommand {
     options.method = method
     options.remainder = remainder
     let reply = try MaskFileSolver(options).solve(path: file)
-    if let output { try Data(reply.mask.npy).write(to: URL(fileURLWithPath: output)) }
+    if let output { try reply.mask.writeNPY(toPath: output) }
     print(json ? String(decoding: reply.summary, as: UTF8.self) : aligned(reply.table))
   }
 }

@@ -234,16 +234,7 @@ extension Mask {
       let data = UnsafeMutableRawBufferPointer(
         rebasing: UnsafeMutableRawBufferPointer(target)[header.count...]
       )
-      bytes.withUnsafeBytes { source in
-        for row in 0..<rows where columns > 0 {
-          let from = source[(row * rowByteCount)..<((row + 1) * rowByteCount)]
-          let to = data[(row * columns)..<((row + 1) * columns)]
-          BitPacking.unpack(
-            UnsafeRawBufferPointer(rebasing: from),
-            into: UnsafeMutableRawBufferPointer(rebasing: to)
-          )
-        }
-      }
+      unpack(0..<rows, into: data)
       used = header.count + count
     }
   }
