@@ -36,7 +36,8 @@ PATTERNS = [(1, 4), (2, 4), (2, 8), (4, 8), (8, 16), (16, 32)]
 ODD_PATTERNS = [(1, 4), (3, 4), (2, 8), (1, 16), (3, 6), (5, 12), (7, 14), (32, 64)]
 MAIN_PATTERNS = [(2, 4), (4, 8), (8, 16), (16, 32)]
 KINDS = ["normal", "uniform", "lognormal3", "lognormal10", "bf16", "int8", "int4", "ternary",
-         "sparse90", "zeros", "equal", "rank1", "additive", "ramp", "widerange", "adjacent"]
+         "sparse90", "zeros", "equal", "rank1", "additive", "ramp", "widerange", "adjacent",
+         "additivelognormal", "minimum"]
 
 
 @dataclasses.dataclass(frozen=True)

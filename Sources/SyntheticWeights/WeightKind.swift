@@ -32,6 +32,10 @@ public enum WeightKind: String, Sendable, Hashable, CaseIterable {
   case rank1
   /// r_i + c_j of two uniform vectors: each mask of a tile that keeps exactly n scores the same.
   case additive
+  /// The same of lognormal vectors, sigma 3: ties on top of large common parts.
+  case additivelognormal
+  /// The lesser of r_i and c_j of two uniform vectors: lines of equal entries that cross.
+  case minimum
   /// Ascending from 1 in row-major order, in units of 2^-10.
   case ramp
   /// 10^U(-30, 30), random signs.
@@ -53,16 +57,29 @@ public enum WeightKind: String, Sendable, Hashable, CaseIterable {
     case .ramp:
       return (0..<count).map { Float($0 + 1) * 0x1p-10 }
     case .rank1:
-      let r = (0..<rows).map { _ in generator.normal() }
-      let c = (0..<columns).map { _ in generator.normal() }
-      return (0..<count).map { Float(r[$0 / columns] * c[$0 % columns]) }
+      return cross(rows, columns, &generator, { $0.normal() }, *)
     case .additive:
-      let r = (0..<rows).map { _ in generator.uniform() }
-      let c = (0..<columns).map { _ in generator.uniform() }
-      return (0..<count).map { Float(r[$0 / columns] + c[$0 % columns]) }
+      return cross(rows, columns, &generator, { $0.uniform() }, +)
+    case .additivelognormal:
+      return cross(rows, columns, &generator, { exp(3 * $0.normal()) }, +)
+    case .minimum:
+      return cross(rows, columns, &generator, { $0.uniform() }, min)
     default:
       return (0..<count).map { _ in entry(&generator) }
     }
+  }
+
+  /// Combines a number for each row with one for each column.
+  private func cross(
+    _ rows: Int,
+    _ columns: Int,
+    _ generator: inout SplitMix64,
+    _ draw: (inout SplitMix64) -> Double,
+    _ combine: (Double, Double) -> Double
+  ) -> [Float] {
+    let r = (0..<rows).map { _ in draw(&generator) }
+    let c = (0..<columns).map { _ in draw(&generator) }
+    return (0..<(rows * columns)).map { Float(combine(r[$0 / columns], c[$0 % columns])) }
   }
 
   private func entry(_ generator: inout SplitMix64) -> Float {
