@@ -45,6 +45,16 @@ NMK_INLINE block_state FN(find_scales)(
     for (int k = 0; k < step; k += CHUNK)
       *(INTS *)(inverse + c + k) = exponent - 13 * EXPONENT_STEP;
   }
+  /* Scaled down far enough, the smallest entries would not be the same any more. */
+  if (sizeof(REAL) == 4 && largest > ONE_BITS + 13 * EXPONENT_STEP) {
+    for (int c = 0; c < width; c += CHUNK) {
+      const INTS exponent = *(INTS *)(inverse + c) + 13 * EXPONENT_STEP;
+      for (int i = 0; i < m; i++) {
+        const INTS w = *(const INTS *)(weights + i * width + c);
+        small |= (w != 0) & (w < exponent - 139 * EXPONENT_STEP);
+      }
+    }
+  }
   INT any = 0;
   for (int k = 0; k < CHUNK; k++) any |= small[k];
   return any ? BLOCK_SUBNORMAL : BLOCK_READY;
@@ -117,8 +127,8 @@ NMK_INLINE REALS FN(tie_row)(const nmk_plan *plan, int i, int c, int pitch) {
  */
 NMK_INLINE void FN(read_signs)(
   const nmk_plan *plan, const REAL *restrict weights, const REAL *restrict tie_step,
-  const REAL *restrict u, const REAL *restrict v, int m, int pitch, uint64_t *restrict bits,
-  uint64_t *restrict unsettled, double *restrict kept, double *restrict total) {
+  const REAL *restrict u, const REAL *restrict v, int m, int pitch, block_word *restrict bits,
+  block_word *restrict unsettled, double *restrict kept, double *restrict total) {
   const int width = NMK_LANES * pitch, words = (width + 63) / 64, n = plan->n;
   for (int k = 0; k < words; k++) unsettled[k] = 0;
   if (width < 64)
@@ -128,7 +138,7 @@ NMK_INLINE void FN(read_signs)(
     const REALS chunk_v = *(const REALS *)(v + c);
     INTS count = {0};
     vd kept_sum = {0}, total_sum = {0};
-    uint16_t *out = (uint16_t *)bits + c / CHUNK;
+    block_chunk *out = (block_chunk *)bits + c / CHUNK;
 #define READ_ROW(I)                                                                        \
   do {                                                                                     \
     const REALS w = *(const REALS *)(weights + (I) * width + c);                           \

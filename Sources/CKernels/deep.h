@@ -115,7 +115,7 @@ static deep_function *deep_sweeps_for(int n, int m) {
 }
 
 /* The unit of a scaled tile, as its logarithm. */
-static int tile_unit(const double *w, int count) {
+static int tile_unit(const block_double *w, int count) {
   /* After adding 1.5 * 2^52 the integer part can be read from the bits. */
   const double magic = 0x1.8p52, factor = 0x1p22;
   uint64_t all = 0;
@@ -140,8 +140,9 @@ NMK_INLINE void deep_pass_fixed(engine *e, const int m, const int pitch) {
   queue->count -= count;
   pending_tile *const tiles = queue->entries + queue->count;
   vd8 *const w = e->deep, *const u = w + m * m, *const v = u + m;
-  double *const lanes = (double *)e->deep;
-  double inverse[DEEP_LANES], *const tile = e->weights;
+  block_double *const lanes = (block_double *)e->deep;
+  double inverse[DEEP_LANES];
+  block_double *const tile = e->weights;
   vd8 grid = {0}, step = {0};
   vl8 is_exact = {0};
 

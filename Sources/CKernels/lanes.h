@@ -22,6 +22,15 @@ typedef uint16_t v16u __attribute__((vector_size(32)));
 typedef bool vbool __attribute__((ext_vector_type(16)));
 
 #define CHUNK 16
+
+/* The same memory holds now one type, now another: weights in float32 or float64, a mask's bits in
+   chunks and in words. Without these types the compiler may take a store to one for no store to
+   the other. (Vector types may alias anyway.) */
+typedef float __attribute__((may_alias)) block_float;
+typedef double __attribute__((may_alias)) block_double;
+typedef uint16_t __attribute__((may_alias)) block_chunk;
+typedef uint64_t __attribute__((may_alias)) block_word;
+
 #define CHOOSE(mask, yes, no) (((yes) & (mask)) | ((no) & ~(mask)))
 
 #define EVENS8 0, 2, 4, 6, 8, 10, 12, 14

@@ -32,7 +32,7 @@ NMK_INLINE float widen_half(uint16_t half) {
 
 /* The types that float32 holds. */
 NMK_INLINE void load_float(
-  float *restrict to, const char *restrict from, ptrdiff_t count, nmk_dtype dtype) {
+  block_float *restrict to, const char *restrict from, ptrdiff_t count, nmk_dtype dtype) {
   switch (dtype) {
   case NMK_F32: LOOP(uint32_t, float_of_bits(x & 0x7fffffff));
   case NMK_F16: LOOP(uint16_t, widen_half(x));
@@ -45,7 +45,7 @@ NMK_INLINE void load_float(
 }
 
 NMK_INLINE void load_double(
-  double *restrict to, const char *restrict from, ptrdiff_t count, nmk_dtype dtype) {
+  block_double *restrict to, const char *restrict from, ptrdiff_t count, nmk_dtype dtype) {
   switch (dtype) {
   case NMK_F64: LOOP(double, __builtin_fabs(x));
   case NMK_F32: LOOP(float, (double)__builtin_fabsf(x));

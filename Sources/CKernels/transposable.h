@@ -44,7 +44,7 @@ typedef struct engine {
   /* A block's memory. */
   void *weights, *inverse, *u, *v, *zoom, *step, *scratch;
   vu *q, *lane_u, *lane_s;
-  uint64_t *bits, *unsettled;
+  block_word *bits, *unsettled;
   double *kept_columns, *total_columns;
   vd8 *deep;
   finish_memory *finish;
@@ -83,13 +83,13 @@ NMK_INLINE void put_bits(uint8_t *row, size_t position, int count, uint64_t bits
   }
 }
 
-NMK_INLINE uint64_t tile_bits(const uint64_t *row, int lane, int pitch) {
+NMK_INLINE uint64_t tile_bits(const block_word *row, int lane, int pitch) {
   const uint64_t word = row[lane * pitch / 64];
   return pitch == 64 ? word : word >> (lane * pitch % 64) & ((1ull << pitch) - 1);
 }
 
 static void put_tile(
-  engine *e, uint32_t strip, uint32_t place, const uint64_t *rows, int step, int lane) {
+  engine *e, uint32_t strip, uint32_t place, const block_word *rows, int step, int lane) {
   const int m = e->plan->m;
   for (int i = 0; i < m; i++)
     put_bits(mask_row(e, strip, i), (size_t)place * (size_t)m, m,
@@ -104,10 +104,10 @@ NMK_INLINE double sum_pairwise(double *values, int count) {
 
 /* Loads one tile, scaled as in every pass, in rows `pitch` apart; returns the scale's inverse. */
 NMK_INLINE double load_scaled_fixed(
-  const engine *e, const pending_tile *tile, double *w, const int m, const int pitch) {
+  const engine *e, const pending_tile *tile, block_double *w, const int m, const int pitch) {
   double largest = 0;
   for (int i = 0; i < m; i++) {
-    double *row = w + i * pitch;
+    block_double *row = w + i * pitch;
     load_double(row, weights_at(e, tile->strip, tile->place, i), m, e->strip->dtype);
     for (int j = m; j < pitch; j++) row[j] = 0;
     for (int j = 0; j < m; j++) largest = row[j] > largest ? row[j] : largest;
@@ -120,7 +120,7 @@ NMK_INLINE double load_scaled_fixed(
   return __builtin_ldexp(1, exponent - 1023 - 13);
 }
 
-static double load_scaled(const engine *e, const pending_tile *tile, double *w) {
+static double load_scaled(const engine *e, const pending_tile *tile, block_double *w) {
   return load_scaled_fixed(e, tile, w, e->plan->m, e->plan->pitch);
 }
 
@@ -191,7 +191,7 @@ static void settle_pair(
 }
 
 /* How far the rows of a tile are from holding n. */
-NMK_INLINE int imbalance(const engine *e, const uint64_t *bits, int words, int lane) {
+NMK_INLINE int imbalance(const engine *e, const block_word *bits, int words, int lane) {
   int sum = 0;
   for (int i = 0; i < e->plan->m; i++) {
     const int count =
@@ -214,7 +214,7 @@ NMK_INLINE pending_tile *enqueue(engine *e, int pass, uint32_t strip, uint32_t p
   return entry;
 }
 
-#define REAL float
+#define REAL block_float
 #define INT int32_t
 #define REALS vf
 #define INTS vi
@@ -240,7 +240,7 @@ NMK_INLINE pending_tile *enqueue(engine *e, int pass, uint32_t strip, uint32_t p
 #undef EXPONENT_STEP
 #undef LEAST_EXPONENT
 
-#define REAL double
+#define REAL block_double
 #define INT int64_t
 #define REALS vd
 #define INTS vl
