@@ -153,7 +153,7 @@ NMK_INLINE void deep_pass_fixed(engine *e, const int m, const int pitch) {
       for (int k = 0; k < m * m + 2 * m; k++) lanes[k * DEEP_LANES + t] = 0;
       continue;
     }
-    inverse[t] = load_scaled_fixed(e, &tiles[t], tile, m, pitch);
+    inverse[t] = load_scaled(e, &tiles[t], tile, m, pitch);
     const int unit = tile_unit(tile, m * pitch);
     if (unit != UNIT_UNKNOWN) {
       tiles[t].step = __builtin_ldexp(1, unit - plan->path_bits - NMK_TIE_BITS);

@@ -13,7 +13,7 @@
  */
 
 typedef struct finish_memory {
-  double w[NMK_MAX_TILE * NMK_MAX_TILE];          /* by rows, `pitch` apart */
+  double w[NMK_MAX_TILE * NMK_MAX_TILE];          /* by rows, `pitch` >= 8 apart */
   double transposed[NMK_MAX_TILE * NMK_MAX_TILE]; /* by columns */
   double u[NMK_MAX_TILE], v[NMK_MAX_TILE];
   uint64_t kept[NMK_MAX_TILE], kept_in_column[NMK_MAX_TILE];
@@ -35,11 +35,11 @@ NMK_INLINE void read_tile(finish_memory *f, int n, int m, int pitch) {
   for (int i = 0; i < m; i++) f->kept_in_column[i] = f->tight_in_column[i] = 0;
   for (int i = 0; i < m; i++) {
     uint64_t keep = 0, tight = 0;
-    const double *restrict w = f->w + i * pitch;
-    for (int j = 0; j < m; j++) {
-      const double reduced = w[j] - f->u[i] - f->v[j];
-      keep |= (uint64_t)(reduced > 0) << j;
-      tight |= (uint64_t)(reduced == 0) << j;
+    for (int j = 0; j < pitch; j += 8) {
+      const vd8 reduced =
+        *(const vd8 *)(f->w + i * pitch + j) - f->u[i] - *(const vd8 *)(f->v + j);
+      keep |= (uint64_t)bits_of_eight(reduced > 0) << j;
+      tight |= (uint64_t)bits_of_eight(reduced == 0) << j;
     }
     f->kept[i] = keep;
     f->tight[i] = tight;
@@ -148,19 +148,38 @@ static bool augment_ties(finish_memory *f, int m) {
 /* Shortens the distances of `count` heads by way of one node at `base`: to those whose bit of
    `allowed` is set, over arcs of length max(0, sign * (w - own - potential)). */
 NMK_INLINE void relax_all(
-  double *restrict distance, double *restrict open, int64_t *restrict previous,
-  const double *restrict w, const double *restrict potential, double own, double sign,
-  uint64_t allowed, double base, int64_t node, int count) {
-#pragma clang loop vectorize(enable)
-  for (int k = 0; k < count; k++) {
-    const double reduced = sign * (w[k] - own - potential[k]);
+  double *distance, double *open, int64_t *previous, const double *w, const double *potential,
+  double own, double sign, uint64_t allowed, double base, int64_t node, int count) {
+  for (int k = 0; k < count; k += 8) {
+    const vd8 reduced = (*(const vd8 *)(w + k) - own - *(const vd8 *)(potential + k)) * sign;
     /* Rounding can leave it a little below zero. */
-    const double length = base + (reduced > 0 ? reduced : 0);
-    const bool shorter = (length < distance[k]) & (bool)(allowed >> k & 1);
-    distance[k] = shorter ? length : distance[k];
-    open[k] = shorter ? length : open[k];
-    previous[k] = shorter ? node : previous[k];
+    const vd8 length = base + (reduced > 0 ? reduced : (vd8){0});
+    vd8 *const d = (vd8 *)(distance + k), *const o = (vd8 *)(open + k);
+    vl8 *const p = (vl8 *)(previous + k);
+    const vl8 shorter = (length < *d) & mask_of_eight(allowed, k);
+    *d = shorter ? length : *d;
+    *o = shorter ? length : *o;
+    *p = shorter ? (vl8){0} + node : *p;
   }
+}
+
+/* The least of `count` values, a multiple of 8, and where it first is. */
+NMK_INLINE double find_least(const double *values, int count, int *place) {
+  vd8 least = *(const vd8 *)values;
+  for (int k = 8; k < count; k += 8) {
+    const vd8 x = *(const vd8 *)(values + k);
+    least = x < least ? x : least;
+  }
+  double result = least[0];
+  for (int k = 1; k < 8; k++) result = least[k] < result ? least[k] : result;
+  for (int k = 0; k < count; k += 8) {
+    const uint8_t found = bits_of_eight(*(const vd8 *)(values + k) == result);
+    if (found) {
+      *place = k + __builtin_ctz(found);
+      break;
+    }
+  }
+  return result;
 }
 
 /* Moves one unit along a shortest path. False if there is none, which cannot happen. */
@@ -185,18 +204,15 @@ static bool augment_shortest(finish_memory *f, int m, int pitch, bool at_most, i
   int64_t end = NONE;
   double limit = 0;
   for (;;) {
-    double nearest = INFINITY;
-    for (int k = 0; k < 2 * pitch; k++) nearest = f->open[k] < nearest ? f->open[k] : nearest;
+    int place = 0;
+    double nearest = find_least(f->open, 2 * pitch, &place);
     int64_t node = NONE;
     if (at_most && hub_open < INFINITY && hub_open <= nearest) {
       node = hub;
       nearest = hub_open;
     }
     if (nearest == INFINITY) return false;
-    if (node == NONE) {
-      node = 0;
-      while (f->open[node] != nearest) node++;
-    }
+    if (node == NONE) node = place;
     limit = nearest;
     if (node == hub) {
       if (*hub_lacks < 0) { end = node; break; }
@@ -288,6 +304,14 @@ static bool augment_shortest(finish_memory *f, int m, int pitch, bool at_most, i
   return true;
 }
 
+NMK_INLINE void transpose(finish_memory *f, int m, int pitch) {
+  for (int j = 0; j < m; j++) {
+    double *const column = f->transposed + j * pitch;
+    for (int i = 0; i < m; i++) column[i] = f->w[i * pitch + j];
+    for (int i = m; i < pitch; i++) column[i] = 0;
+  }
+}
+
 NMK_INLINE bool is_balanced(const finish_memory *f, int m, int32_t hub_lacks) {
   int32_t any = hub_lacks;
   for (int k = 0; k < m; k++) any |= f->row_lacks[k] | f->column_lacks[k];
@@ -302,10 +326,6 @@ NMK_INLINE bool is_balanced(const finish_memory *f, int m, int32_t hub_lacks) {
  * slackness, which are all of one sign.
  */
 static double finish_tile(finish_memory *f, int n, int m, int pitch, bool at_most) {
-  for (int i = 0; i < m; i++)
-    for (int j = 0; j < m; j++) f->transposed[j * pitch + i] = f->w[i * pitch + j];
-  for (int j = 0; j < m; j++)
-    for (int i = m; i < pitch; i++) f->transposed[j * pitch + i] = 0;
   /* Nodes beyond m must never look near. */
   for (int k = m; k < pitch; k++) f->u[k] = f->v[k] = INFINITY;
   read_tile(f, n, m, pitch);
@@ -327,16 +347,22 @@ static double finish_tile(finish_memory *f, int n, int m, int pitch, bool at_mos
     fill_ties(f, n, m);
     while (augment_ties(f, m)) {}
   }
+  if (!is_balanced(f, m, hub_lacks)) transpose(f, m, pitch);
   while (!is_balanced(f, m, hub_lacks))
     if (!augment_shortest(f, m, pitch, at_most, &hub_lacks)) break;
 
-  double gap = 0;
+  vd8 gaps = {0};
   for (int i = 0; i < m; i++) {
-    for (int j = 0; j < m; j++) {
-      const double reduced = f->w[i * pitch + j] - f->u[i] - f->v[j];
-      const double violation = f->kept[i] >> j & 1 ? -reduced : reduced;
-      gap += violation > 0 ? violation : 0;
+    for (int j = 0; j < pitch; j += 8) {
+      const vd8 reduced =
+        *(const vd8 *)(f->w + i * pitch + j) - f->u[i] - *(const vd8 *)(f->v + j);
+      const vd8 violation = mask_of_eight(f->kept[i], j) ? -reduced : reduced;
+      gaps += violation > 0 ? violation : (vd8){0};
     }
+  }
+  double gap = 0;
+  for (int k = 0; k < 8; k++) gap += gaps[k];
+  for (int i = 0; i < m; i++) {
     if (at_most) {
       gap += f->u[i] * (n - __builtin_popcountll(f->kept[i]));
       gap += f->v[i] * (n - __builtin_popcountll(f->kept_in_column[i]));

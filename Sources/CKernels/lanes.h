@@ -18,6 +18,8 @@ typedef int64_t vl __attribute__((ext_vector_type(16)));
 /* One entry of each of eight tiles. */
 typedef double vd8 __attribute__((ext_vector_type(8)));
 typedef int64_t vl8 __attribute__((ext_vector_type(8)));
+typedef uint16_t v8u __attribute__((ext_vector_type(8)));
+typedef bool vbool8 __attribute__((ext_vector_type(8)));
 typedef uint16_t v16u __attribute__((vector_size(32)));
 typedef bool vbool __attribute__((ext_vector_type(16)));
 
@@ -99,4 +101,12 @@ NMK_INLINE uint16_t bits_of(vi mask) {
 }
 NMK_INLINE uint16_t bits_of_wide(vl mask) {
   return __builtin_bit_cast(uint16_t, __builtin_convertvector(mask, vbool));
+}
+NMK_INLINE uint8_t bits_of_eight(vl8 mask) {
+  return __builtin_bit_cast(uint8_t, __builtin_convertvector(mask, vbool8));
+}
+/* The other way: eight bits from `first` on, as masks. */
+NMK_INLINE vl8 mask_of_eight(uint64_t bits, int first) {
+  const vl8 places = {0, 1, 2, 3, 4, 5, 6, 7};
+  return -((((vl8){0} + (int64_t)(bits >> first)) >> places) & 1);
 }

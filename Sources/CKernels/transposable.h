@@ -103,7 +103,7 @@ NMK_INLINE double sum_pairwise(double *values, int count) {
 }
 
 /* Loads one tile, scaled as in every pass, in rows `pitch` apart; returns the scale's inverse. */
-NMK_INLINE double load_scaled_fixed(
+NMK_INLINE double load_scaled(
   const engine *e, const pending_tile *tile, block_double *w, const int m, const int pitch) {
   double largest = 0;
   for (int i = 0; i < m; i++) {
@@ -118,10 +118,6 @@ NMK_INLINE double load_scaled_fixed(
   const double factor = __builtin_ldexp(1, 1023 + 13 - exponent);
   for (int k = 0; k < m * pitch; k++) w[k] *= factor;
   return __builtin_ldexp(1, exponent - 1023 - 13);
-}
-
-static double load_scaled(const engine *e, const pending_tile *tile, block_double *w) {
-  return load_scaled_fixed(e, tile, w, e->plan->m, e->plan->pitch);
 }
 
 /* The tie break of an entry, all of it or as much as the step leaves room for. */
@@ -144,15 +140,24 @@ NMK_INLINE void make_positive(double *u, double *v, int m) {
   }
 }
 
+/* The tie break of eight entries of a row. */
+NMK_INLINE vd8 tie_breaks(const nmk_plan *plan, int i, int j, bool is_coarse) {
+  v8u whole;
+  memcpy(&whole, plan->tie_break + i * (plan->pitch > CHUNK ? plan->pitch : CHUNK) + j,
+    sizeof(whole));
+  return __builtin_convertvector(is_coarse ? whole >> TIE_SHIFT : whole, vd8);
+}
+
 /* Solves one tile by augmenting paths from where the sweeps left it. */
 static void settle_alone(engine *e, const pending_tile *tile) {
   const nmk_plan *plan = e->plan;
-  const int m = plan->m, pitch = plan->pitch;
+  const int m = plan->m, pitch = plan->pitch < 8 ? 8 : plan->pitch;
   finish_memory *f = e->finish;
-  const double inverse = load_scaled(e, tile, f->w), step = tile->step;
+  const double inverse = load_scaled(e, tile, f->w, m, pitch), step = tile->step;
   if (step > 0)
     for (int i = 0; i < m; i++)
-      for (int j = 0; j < m; j++) f->w[i * pitch + j] += step * tie_break(plan, i, j, tile->is_coarse);
+      for (int j = 0; j < pitch; j += 8)
+        *(vd8 *)(f->w + i * pitch + j) += step * tie_breaks(plan, i, j, tile->is_coarse);
   memcpy(f->u, tile->u, sizeof(double) * (size_t)m);
   memcpy(f->v, tile->v, sizeof(double) * (size_t)m);
   if (plan->at_most) make_positive(f->u, f->v, m);
@@ -161,11 +166,16 @@ static void settle_alone(engine *e, const pending_tile *tile) {
      unit of the weights, none gains anything. */
   if (step > 0) gap = gap < step ? 0 : gap + step * m * plan->n * (1 << NMK_TIE_BITS);
 
-  double kept[NMK_MAX_TILE];
-  for (int j = 0; j < pitch; j++) kept[j] = 0;
-  for (int i = 0; i < m; i++)
-    for (int j = 0; j < m; j++)
-      if (f->kept[i] >> j & 1) kept[j] += f->w[i * pitch + j] - step * tie_break(plan, i, j, tile->is_coarse);
+  _Alignas(64) double kept[NMK_MAX_TILE];
+  for (int j = 0; j < pitch; j += 8) {
+    vd8 sum = {0};
+    for (int i = 0; i < m; i++) {
+      vd8 w = *(const vd8 *)(f->w + i * pitch + j);
+      if (step > 0) w -= step * tie_breaks(plan, i, j, tile->is_coarse);
+      sum += (vd8)((vl8)w & mask_of_eight(f->kept[i], j));
+    }
+    *(vd8 *)(kept + j) = sum;
+  }
   e->kept[tile_index(e, tile->strip, tile->place)] = sum_pairwise(kept, pitch) * inverse;
   e->gap += gap * inverse;
   for (int i = 0; i < m; i++)

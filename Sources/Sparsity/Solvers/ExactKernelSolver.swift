@@ -42,6 +42,10 @@ final class ExactKernelSolver: MaskSolver {
     workspace?.deallocate()
   }
 
+  /// How many tiles each stage settled in the last call, the same with each instruction set: a
+  /// stage that fails shows here, while the next one still finds the optimum.
+  private(set) var settledTileCounts: [UInt64] = []
+
   var looksForNotFinite: Bool { true }
 
   func solve(
@@ -89,6 +93,8 @@ final class ExactKernelSolver: MaskSolver {
     )
     var sums = nmk_sums()
     table.pointee.transposable(plan, &strip, reserve(stripCount * tileCount), &sums)
+    let settled = sums.settled
+    settledTileCounts = [settled.0, settled.1, settled.2, settled.3]
     var outcome = MaskOutcome()
     outcome.keptMagnitude = sums.kept
     // A sum that is not finite makes the caller look for the entry.

@@ -69,6 +69,7 @@ struct ExactKernelTests {
       let oracle = TileStripSolver(ExactTileSolver(pattern: pattern, constraint: constraint))
       let expected = try strips.solve(pattern, constraint, with: oracle)
       var first: (mask: Mask, outcome: MaskOutcome)?
+      var firstCounts: [UInt64] = []
       for set in Self.sets {
         let kernels = try Self.kernels(pattern, constraint, set)
         let result = try strips.solve(pattern, constraint, with: kernels)
@@ -88,8 +89,10 @@ struct ExactKernelTests {
         if let first {
           #expect(result.mask == first.mask, "\(label) \(set)")
           #expect(result.outcome == first.outcome, "\(label) \(set)")
+          #expect(kernels.settledTileCounts == firstCounts, "\(label) \(set)")
         }
         first = first ?? result
+        firstCounts = kernels.settledTileCounts
       }
     }
   }
@@ -131,6 +134,23 @@ struct ExactKernelTests {
           columns: columns
         )
         try check(strips, Pattern(n: n, m: m), "\(kind) \(n):\(m) seed \(seed)")
+      }
+    }
+  }
+
+  @Test("The first pass settles nearly all tiles of normal weights, with every set")
+  func firstPass() throws {
+    for (n, m, share) in [(1, 2, 0.99), (2, 4, 0.95), (3, 6, 0.95), (4, 8, 0.85), (8, 16, 0.65)] {
+      let columns = 200 * m
+      let strips = Strips(
+        WeightKind.normal.matrix(rows: m, columns: columns, seed: 5),
+        .float32,
+        columns: columns
+      )
+      for set in Self.sets {
+        let kernels = try Self.kernels(Pattern(n: n, m: m), .exactly, set)
+        _ = try strips.solve(Pattern(n: n, m: m), .exactly, with: kernels)
+        #expect(Double(kernels.settledTileCounts[0]) >= share * 200, "\(n):\(m) \(set)")
       }
     }
   }
