@@ -148,8 +148,9 @@ NMK_INLINE void FN(read_signs)(
     const INTS keep = raised > FN(spread)(chunk_u, I, pitch) + chunk_v;                    \
     count -= keep;                                                                         \
     out[(I) * words * 4] = BITS_OF(keep);                                                  \
-    total_sum += __builtin_convertvector(w, vd);                                           \
-    kept_sum += __builtin_convertvector((REALS)((INTS)w & keep), vd);                      \
+    const vd wide = __builtin_convertvector(w, vd);                                        \
+    total_sum += wide;                                                                     \
+    kept_sum += (vd)((vl)wide & __builtin_convertvector(keep, vl));                        \
   } while (0)
     if (pitch < CHUNK) {
 #pragma clang loop unroll(full)
