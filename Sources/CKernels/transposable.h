@@ -345,43 +345,8 @@ static void set_up(
   e->total = take(&memory, tiles * sizeof(double));
 }
 
-/* n = m: nothing is left to choose. */
-static void keep_all(engine *e) {
-  const int m = e->plan->m, pitch = e->plan->pitch;
-  nmk_sums *const sums = e->sums;
-  for (uint32_t s = 0; s < e->strip->strips; s++) {
-    for (uint32_t t = 0; t < e->strip->tiles; t++) {
-      double columns[NMK_MAX_TILE] = {0};
-      for (int i = 0; i < m; i++) {
-        double row[NMK_MAX_TILE];
-        load_double(row, weights_at(e, s, t, i), m, e->strip->dtype);
-        for (int j = 0; j < m; j++) columns[j] += row[j];
-        put_bits(mask_row(e, s, i), (size_t)t * (size_t)m, m, ~0ull);
-      }
-      sums->total += sum_pairwise(columns, pitch);
-    }
-  }
-  sums->kept = sums->total;
-  if (!(sums->total < INFINITY)) sums->nonfinite = find_not_finite(e->plan, e->strip);
-  sums->settled[0] = e->strip->tiles * e->strip->strips;
-}
-
-/* Asks for a block before its turn: a few cache lines from each of some rows, which is too little of
-   each for the processor to see where they lead. Rows of larger tiles have lines enough. */
-NMK_INLINE void prefetch_block(const engine *e, uint32_t strip, size_t first) {
-  const int m = e->plan->m;
-  if (m > 4) return;
-  if (first >= e->strip->tiles) {
-    strip++;
-    first -= e->strip->tiles;
-    if (strip >= e->strip->strips || first >= e->strip->tiles) return;
-  }
-  const ptrdiff_t bytes = NMK_LANES * m * e->size;
-  for (int i = 0; i < m; i++) {
-    const char *from = weights_at(e, strip, (uint32_t)first, i);
-    for (ptrdiff_t k = 0; k < bytes; k += 64) __builtin_prefetch(from + k);
-  }
-}
+#include "keep_all.h"
+#include "prefetch.h"
 
 static void transposable(
   const nmk_plan *plan, const nmk_strip *strip, void *workspace, nmk_sums *sums) {
