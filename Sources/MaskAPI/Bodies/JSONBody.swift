@@ -8,11 +8,15 @@ import TensorIO
 final class JSONBody {
   private let limit: Int
   private let record: RequestRecord
-  private var scanner = JSONScanner()
+  private var scanner: JSONScanner
   private var received = 0
   private var reserved = 0
 
-  init(_ context: RequestContext) {
+  /// Prepares for a body.
+  ///
+  /// - Parameter length: its length, where that was announced.
+  init(_ context: RequestContext, length: Int?) {
+    scanner = JSONScanner(expectedBytes: length)
     limit = context.service.configuration.maximumJSONBody
     record = context.record
   }

@@ -9,7 +9,13 @@ struct JSONMatrix {
   let dataType: DataType
   let rows: Int
   let columns: Int
-  private let bytes: [UInt8]
+  private let elements: Elements
+
+  private enum Elements {
+    /// The numbers as they were read, of type float64.
+    case doubles([Double])
+    case bytes([UInt8])
+  }
 
   /// Reads the matrix `field`, whose type is `dtype` or else float64.
   init(_ parameters: ParameterSet, field: String) throws(Problem) {
@@ -22,20 +28,34 @@ struct JSONMatrix {
         pointer: "/\(field)"
       )
     }
-    do { bytes = try array.converted(to: dataType) } catch { throw Problem(error, field: field) }
+    do throws(TensorError) {
+      elements =
+        dataType == .float64
+        ? .doubles(try array.doubles()) : .bytes(try array.converted(to: dataType))
+    } catch {
+      throw Problem(error, field: field)
+    }
     rows = array.shape[0]
     columns = array.shape.count == 2 ? array.shape[1] : 0
   }
 
   /// The matrix as one from a file.
   var fileMatrix: FileMatrix {
-    FileMatrix(bytes: bytes[...], dataType: dataType, rows: rows, columns: columns)
+    let bytes = withBytes { [UInt8]($0) }
+    return FileMatrix(bytes: bytes[...], dataType: dataType, rows: rows, columns: columns)
   }
 
   /// Calls `body` with the matrix in memory.
   func withView<Result>(_ body: (MatrixView) -> Result) -> Result {
-    bytes.withUnsafeBytes { bytes in
+    withBytes { bytes in
       body(MatrixView(bytes, dataType: dataType, rows: rows, columns: columns))
+    }
+  }
+
+  private func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+    switch elements {
+    case .doubles(let values): values.withUnsafeBytes(body)
+    case .bytes(let bytes): bytes.withUnsafeBytes(body)
     }
   }
 

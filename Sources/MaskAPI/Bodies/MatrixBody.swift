@@ -27,6 +27,8 @@ final class MatrixBody: BodyConsumer {
   private let contentType: String?
   private let configuration: ServiceConfiguration
   private let context: RequestContext
+  /// The length of the body, where it was announced and is that of what is consumed here.
+  private let announcedLength: Int?
   private var state: State
   private var received = 0
 
@@ -43,6 +45,7 @@ final class MatrixBody: BodyConsumer {
     configuration = context.service.configuration
     self.context = context
     contentType = request.mediaType
+    announcedLength = try request.contentEncoding() == nil ? request.contentLength : nil
     state = .undecided([])
     let isRaw = handler.parameters.contains("rows") || handler.parameters.contains("columns")
     let limit =
@@ -180,7 +183,7 @@ final class MatrixBody: BodyConsumer {
   }
 
   private func beginJSON(_ prefix: [UInt8]) throws(Problem) -> State {
-    let json = JSONBody(context)
+    let json = JSONBody(context, length: announcedLength)
     let result = prefix.withUnsafeBytes { bytes in
       Result { () throws(Problem) in try json.consume(bytes) }
     }

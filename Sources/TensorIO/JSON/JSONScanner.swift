@@ -28,6 +28,8 @@ public struct JSONScanner: Sendable {
   }
 
   let limits: Limits
+  /// The length of the text, if it was announced.
+  private let expectedBytes: Int?
   /// What is left of `limits.heldBytes`.
   var budget: Int
   var position = JSONPosition.value
@@ -48,8 +50,12 @@ public struct JSONScanner: Sendable {
   private var failure: JSONError?
 
   /// Makes a parser for one text.
-  public init(limits: Limits = Limits()) {
+  ///
+  /// - Parameter expectedBytes: the announced length of the text. Nothing depends on it but how
+  ///   often an array of numbers is moved while it grows.
+  public init(limits: Limits = Limits(), expectedBytes: Int? = nil) {
     self.limits = limits
+    self.expectedBytes = expectedBytes
     budget = limits.heldBytes
   }
 
@@ -134,6 +140,9 @@ public struct JSONScanner: Sendable {
     start: UnsafePointer<UInt8>,
     end: UnsafePointer<UInt8>
   ) throws(JSONError) {
+    if let expectedBytes {
+      frames[last].numbers.makeRoom(read: chunkOffset, of: expectedBytes, budget: budget)
+    }
     let outside = depth - frames[last].numbers.depth
     let stop = frames[last].numbers.scan(
       &cursor,

@@ -68,6 +68,17 @@ struct NumericArrayBuilder {
     )
   }
 
+  /// Makes room for all numbers, as many as the part of the text that was read lets expect.
+  ///
+  /// Memory that turns out not to be needed is never touched, and so never taken.
+  mutating func makeRoom(read: Int, of total: Int, budget: Int) {
+    guard irregularity == nil, values.count >= 1024, read > 0, total > read else { return }
+    let expected = Double(values.count) * Double(total) / Double(read)
+    guard expected > Double(values.capacity) else { return }
+    let room = min(1.02 * expected + 4096, Double(values.count + max(0, budget) / 8))
+    values.reserveCapacity(Int(room))
+  }
+
   // MARK: Single events
 
   /// Opens an array inside the innermost one.
@@ -219,10 +230,26 @@ struct NumericArrayBuilder {
     let isKept = irregularity == nil
     // Numbers gather here, so that the array is touched once in 256 of them.
     return withUnsafeTemporaryAllocation(of: Double.self, capacity: 256) { block in
+      let first = cursor
       var filled = 0
       var room = isKept ? min(256, budget / 8) : 256
       defer { flush(block, &filled, budget: &budget) }
       while true {
+        if cursor - first >= shortDecimalWindow, numberLimit >= shortDecimalWindow {
+          // A number less than the window, a comma, a space and the next number's first byte.
+          while end - cursor >= shortDecimalWindow + 2, filled < room {
+            var next = cursor
+            guard readShortDecimal(&next, into: &block[filled]) else { break }
+            filled += 1
+            var ahead = next + 1
+            if ahead.pointee == UInt8(ascii: " ") { ahead += 1 }
+            guard isNumberStart(ahead.pointee) else {
+              cursor = next
+              return nil
+            }
+            cursor = ahead
+          }
+        }
         let start = cursor
         var next = cursor
         var value = 0.0

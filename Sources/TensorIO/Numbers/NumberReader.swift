@@ -127,14 +127,16 @@ private func readDigits(
   }
 }
 
-private let integerPowersOfTen: [UInt64] = [
-  1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000,
+let integerPowersOfTen: [UInt64] = [
+  1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000,
+  10_000_000_000, 100_000_000_000, 1_000_000_000_000, 10_000_000_000_000, 100_000_000_000_000,
+  1_000_000_000_000_000,
 ]
 
 /// The number of eight digits, one a byte, the first in the lowest byte: pairs, then fours, then
 /// all are joined, each step in all places at once.
 @inline(__always)
-private func eightDigits(_ word: UInt64) -> UInt64 {
+func eightDigits(_ word: UInt64) -> UInt64 {
   let pairs = (word &* 10 &+ word &>> 8) & 0x00ff_00ff_00ff_00ff
   let fours = (pairs &* 100 &+ pairs &>> 16) & 0x0000_ffff_0000_ffff
   return (fours &* 10_000 &+ fours &>> 32) & 0xffff_ffff

@@ -32,6 +32,16 @@ extension NumericArray {
     }
   }
 
+  /// The values of a regular array, none of which is beyond the range of Double.
+  ///
+  /// - Throws: as `converted(to: .float64)`.
+  /// - Complexity: O(1).
+  public func doubles() throws(TensorError) -> [Double] {
+    if let irregularity { throw .irregular(irregularity) }
+    if let firstOverflow { throw outOfRange(firstOverflow, .float64) }
+    return values
+  }
+
   @inline(__always)
   private func floats(_ type: DataType, _ format: FloatFormat) throws(TensorError) -> [UInt8] {
     let infinity = UInt16(truncatingIfNeeded: format.bits(of: .infinity))
