@@ -27,6 +27,8 @@ final class MatrixBody: BodyConsumer {
   private let contentType: String?
   private let configuration: ServiceConfiguration
   private let context: RequestContext
+  /// The size of the file in the body, where it is known.
+  private let announced: Int?
   private var state: State
   private var received = 0
 
@@ -44,6 +46,7 @@ final class MatrixBody: BodyConsumer {
     self.context = context
     contentType = request.mediaType
     state = .undecided([])
+    announced = try request.contentEncoding() == nil ? request.contentLength : nil
     let isRaw = handler.parameters.contains("rows") || handler.parameters.contains("columns")
     let limit =
       !isRaw && contentType == "application/json"
@@ -63,11 +66,7 @@ final class MatrixBody: BodyConsumer {
     )
     try checkSize(header.byteCount)
     let data = try MatrixData(header, sink: handler)
-    if let length = request.contentLength, length != data.expected,
-      try request.contentEncoding() == nil
-    {
-      throw data.wrongLength(length)
-    }
+    if let announced, announced != data.expected { throw data.wrongLength(announced) }
     state = .data(data)
   }
 
@@ -202,6 +201,11 @@ final class MatrixBody: BodyConsumer {
         pointer: "/\(name)"
       )
     }
+    if let announced {
+      do { try header.check(fileByteCount: announced) } catch {
+        throw Problem(error, field: handler.field)
+      }
+    }
     try checkSize(header.dataByteCount)
     if header.isFortranOrder { try context.record.reserve(2 * header.dataByteCount) }
     let data = try MatrixData(header, sink: handler)
@@ -220,6 +224,11 @@ final class MatrixBody: BodyConsumer {
         "'\(name)' belongs to raw bodies; this one is safetensors.",
         pointer: "/\(name)"
       )
+    }
+    if let announced {
+      do { try header.check(fileByteCount: announced) } catch {
+        throw Problem(.badRequest, error.message)
+      }
     }
     try checkSize(header.dataByteCount)
     try context.record.reserve(header.dataByteCount)
