@@ -56,8 +56,7 @@ struct Solve: ParsableCommand {
   func run() throws {
     // A reader that goes away is told as an output that cannot be written.
     signal(SIGPIPE, SIG_IGN)
-    let signals = removeTemporariesOnSignals()
-    defer { withExtendedLifetime(signals) {} }
+    removeTemporariesOnSignals()
     let options = try solveOptions()
     let input = try InputFile(path: file)
     var outputs: [OutputFile] = []
