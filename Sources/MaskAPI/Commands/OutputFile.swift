@@ -60,17 +60,23 @@ public final class OutputFile {
     }
     let (folder, last) = Self.parts(of: target)
     var template = Array("\(folder)/.\(last.prefix(100)).XXXXXX".utf8CString)
-    descriptor = mkstemp(&template)
-    guard descriptor >= 0 else { throw .system(.creation, "\(name) cannot be made", errno) }
+    // Made and noted in one step: a signal in between would leave it.
+    let (descriptor, code, temporary) = Self.temporaries.withLock { paths in
+      let descriptor = mkstemp(&template)
+      let code = errno
+      let path = template.withUnsafeBufferPointer { text in
+        text.baseAddress.map { String(cString: $0) } ?? ""
+      }
+      if descriptor >= 0 { paths.insert(path) }
+      return (descriptor, code, path)
+    }
+    self.descriptor = descriptor
+    guard descriptor >= 0 else { throw .system(.creation, "\(name) cannot be made", code) }
     let mask = umask(0)
     umask(mask)
     fchmod(descriptor, exists ? status.st_mode & 0o777 : 0o666 & ~mask)
-    let temporary = template.withUnsafeBufferPointer { text in
-      text.baseAddress.map { String(cString: $0) } ?? ""
-    }
     self.target = target
     self.temporary = temporary
-    Self.temporaries.withLock { _ = $0.insert(temporary) }
   }
 
   deinit {
