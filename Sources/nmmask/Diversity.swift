@@ -26,6 +26,6 @@ struct Diversity: ParsableCommand {
 
   func run() throws {
     let report = try DiversityReport(rows: rows ?? m, columns: columns ?? m, n: n, m: m)
-    print(json ? String(decoding: report.json, as: UTF8.self) : aligned(report.table))
+    try printLine(json ? String(decoding: report.json, as: UTF8.self) : aligned(report.table))
   }
 }

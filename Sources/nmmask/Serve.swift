@@ -96,7 +96,7 @@ private struct TokenFile: Service {
   init?(path: String?, logger: Logger) throws {
     guard let path else { return nil }
     guard let authentication = Authentication(try readText(path)) else {
-      throw ValidationError("'\(path)' has no token in it.")
+      throw CommandError(.data, "'\(path)' has no token in it.")
     }
     self.path = path
     self.authentication = authentication

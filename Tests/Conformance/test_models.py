@@ -6,7 +6,6 @@ import json
 import pathlib
 import re
 import struct
-import time
 
 import ml_dtypes
 import numpy as np
@@ -289,16 +288,14 @@ MALFORMED = {
 
 @pytest.mark.parametrize("case", MALFORMED)
 def test_malformed_file(server, service, case):
-    """Refused at once, by name, and without growing."""
+    """Refused by name and without growing; how soon is for `test_malformed_files.py`."""
     body, words = MALFORMED[case]
     send(service, body, n=2, m=4)
     before = server.resident_bytes
-    start = time.monotonic()
     for _ in range(5):
         reply = send(service, body, n=2, m=4)
         assert reply.status in (400, 422), reply.body
         assert re.search(words, reply.json["detail"]), reply.json["detail"]
-    assert (time.monotonic() - start) / 5 < 0.5, "far beyond what reading the file takes"
     assert server.resident_bytes - before < 4 << 20
 
 

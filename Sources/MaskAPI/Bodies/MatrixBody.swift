@@ -27,8 +27,8 @@ final class MatrixBody: BodyConsumer {
   private let contentType: String?
   private let configuration: ServiceConfiguration
   private let context: RequestContext
-  /// The length of the body, where it was announced and is that of what is consumed here.
-  private let announcedLength: Int?
+  /// The size of the file in the body, where it is known.
+  private let announced: Int?
   private var state: State
   private var received = 0
 
@@ -45,8 +45,8 @@ final class MatrixBody: BodyConsumer {
     configuration = context.service.configuration
     self.context = context
     contentType = request.mediaType
-    announcedLength = try request.contentEncoding() == nil ? request.contentLength : nil
     state = .undecided([])
+    announced = try request.contentEncoding() == nil ? request.contentLength : nil
     let isRaw = handler.parameters.contains("rows") || handler.parameters.contains("columns")
     let limit =
       !isRaw && contentType == "application/json"
@@ -66,11 +66,7 @@ final class MatrixBody: BodyConsumer {
     )
     try checkSize(header.byteCount)
     let data = try MatrixData(header, sink: handler)
-    if let length = request.contentLength, length != data.expected,
-      try request.contentEncoding() == nil
-    {
-      throw data.wrongLength(length)
-    }
+    if let announced, announced != data.expected { throw data.wrongLength(announced) }
     state = .data(data)
   }
 
@@ -183,7 +179,7 @@ final class MatrixBody: BodyConsumer {
   }
 
   private func beginJSON(_ prefix: [UInt8]) throws(Problem) -> State {
-    let json = JSONBody(context, length: announcedLength)
+    let json = JSONBody(context, length: announced)
     let result = prefix.withUnsafeBytes { bytes in
       Result { () throws(Problem) in try json.consume(bytes) }
     }
@@ -205,6 +201,11 @@ final class MatrixBody: BodyConsumer {
         pointer: "/\(name)"
       )
     }
+    if let announced {
+      do { try header.check(fileByteCount: announced) } catch {
+        throw Problem(error, field: handler.field)
+      }
+    }
     try checkSize(header.dataByteCount)
     if header.isFortranOrder { try context.record.reserve(2 * header.dataByteCount) }
     let data = try MatrixData(header, sink: handler)
@@ -223,6 +224,11 @@ final class MatrixBody: BodyConsumer {
         "'\(name)' belongs to raw bodies; this one is safetensors.",
         pointer: "/\(name)"
       )
+    }
+    if let announced {
+      do { try header.check(fileByteCount: announced) } catch {
+        throw Problem(.badRequest, error.message)
+      }
     }
     try checkSize(header.dataByteCount)
     try context.record.reserve(header.dataByteCount)

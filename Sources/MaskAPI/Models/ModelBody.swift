@@ -10,17 +10,8 @@ final class ModelBody: BodyConsumer {
   private enum State {
     case undecided([UInt8])
     case json(JSONBody)
-    /// The bytes of an unfinished header.
-    case header([UInt8])
-    case data
+    case file(ModelStream)
     case failed
-  }
-
-  /// What is known once the header, or the whole of a JSON body, has been read.
-  private struct Model {
-    let parameters: ModelParameters
-    let plans: [TensorPlan]
-    let solver: ModelSolver
   }
 
   private let context: RequestContext
@@ -33,11 +24,8 @@ final class ModelBody: BodyConsumer {
   private var state = State.undecided([])
   private var received = 0
 
-  private var model: Model?
-  private var tensors: [SafetensorsHeader.Tensor] = []
-  /// The tensor whose data come next, and how many of its bytes have come.
-  private var tensorIndex = 0
-  private var filled = 0
+  /// Stops what is being solved, also after a fault.
+  private var stop: (() -> Void)?
 
   /// Prepares for the body of `request`.
   ///
@@ -71,12 +59,9 @@ final class ModelBody: BodyConsumer {
     case .json(let json):
       try json.consume(bytes)
       state = current
-    case .header(var prefix):
-      prefix += bytes
-      state = try readHeader(prefix)
-    case .data:
-      try distribute(bytes)
-      state = .data
+    case .file(let stream):
+      try stream.append(bytes)
+      state = current
     case .failed: break
     }
   }
@@ -88,38 +73,31 @@ final class ModelBody: BodyConsumer {
     switch state {
     case .undecided, .failed:
       throw Problem(.badRequest, "The body is empty; it should hold a model.")
-    case .header(let prefix):
-      throw Problem(
-        .badRequest,
-        TensorError.truncatedHeader(.safetensors, received: prefix.count).message
-      )
     case .json(let json):
       let value = try json.finish()
       return try solve(value)
-    case .data:
-      guard let model, tensorIndex == tensors.count else { throw wrongLength(received) }
-      try model.solver.finish()
-      let reply = reply(model)
+    case .file(let stream):
+      let reply = reply(try stream.finish())
       switch fileForm {
       case .json: return finished(reply.reportOnly, reply)
-      default: return finished(try reply.file(model.parameters.mask.encoding ?? .array), reply)
+      default: return finished(try reply.file(), reply)
       }
     }
   }
 
-  func cancel() { model?.solver.cancel() }
+  func cancel() { stop?() }
 
   // MARK: Form
 
   private func decide(_ prefix: [UInt8], isWhole: Bool) throws(Problem) -> State {
     switch contentType {
     case "application/json": return try beginJSON(prefix)
-    case ReplyForm.safetensors.rawValue: return try readHeader(prefix)
+    case ReplyForm.safetensors.rawValue: return try beginFile(prefix)
     case nil, "application/octet-stream", "application/x-www-form-urlencoded":
       switch prefix.withUnsafeBytes({ BodyFormat.sniff($0, isWhole: isWhole) }) {
       case nil: return .undecided(prefix)
       case .json?: return try beginJSON(prefix)
-      case .safetensors?: return try readHeader(prefix)
+      case .safetensors?: return try beginFile(prefix)
       case .npy?, .unknown?: break
       }
     case _?: break
@@ -139,72 +117,19 @@ final class ModelBody: BodyConsumer {
     return .json(json)
   }
 
-  // MARK: Files
-
-  private func readHeader(_ prefix: [UInt8]) throws(Problem) -> State {
-    guard let header = try TensorFile.header(prefix) else { return .header(prefix) }
-    if let announced {
-      do throws(TensorError) {
-        try header.check(fileByteCount: announced)
-      } catch {
-        throw Problem(.badRequest, error.message)
-      }
-    }
-    // Before any size is reckoned with that no body within the limit can have.
-    let limit = context.service.configuration.maximumBody
-    guard header.dataByteCount <= limit else { throw MatrixBody.tooLarge(limit) }
-    tensors = header.tensors
-    let parameters = try ModelParameters(query)
-    try begin(
-      parameters,
-      tensors.map { ($0.name, $0.typeName, $0.elementType, $0.shape) }
+  private func beginFile(_ prefix: [UInt8]) throws(Problem) -> State {
+    let stream = ModelStream(
+      query,
+      context.solving,
+      limit: context.service.configuration.maximumBody,
+      announced: announced
     )
-    try beginTensor()
-    let result = prefix[header.dataOffset...].withUnsafeBytes { bytes in
-      Result { () throws(Problem) in try distribute(bytes) }
+    stop = stream.cancel
+    let result = prefix.withUnsafeBytes { bytes in
+      Result { () throws(Problem) in try stream.append(bytes) }
     }
     try result.get()
-    return .data
-  }
-
-  /// Hands bytes to the tensors that they belong to.
-  private func distribute(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
-    var rest = bytes
-    while !rest.isEmpty {
-      guard tensorIndex < tensors.count, let solver = model?.solver else {
-        throw wrongLength(received)
-      }
-      let size = tensors[tensorIndex].dataRange.count
-      let part = UnsafeRawBufferPointer(rebasing: rest.prefix(size - filled))
-      try solver.append(part)
-      filled += part.count
-      rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(part.count))
-      if filled == size {
-        try solver.end()
-        tensorIndex += 1
-        try beginTensor()
-      }
-    }
-  }
-
-  /// Begins the next tensor that has data, and does those before it, which have none.
-  private func beginTensor() throws(Problem) {
-    filled = 0
-    while let model, tensorIndex < tensors.count {
-      try model.solver.begin(model.plans[tensorIndex])
-      guard tensors[tensorIndex].dataRange.isEmpty else { return }
-      try model.solver.end()
-      tensorIndex += 1
-    }
-  }
-
-  private func wrongLength(_ received: Int) -> Problem {
-    let expected = tensors.last?.dataRange.upperBound ?? 0
-    return Problem(
-      .badRequest,
-      "The file is not as long as its header says: the tensors have \(expected) bytes, but the "
-        + "whole body \(received)."
-    )
+    return .file(stream)
   }
 
   // MARK: JSON
@@ -246,18 +171,17 @@ final class ModelBody: BodyConsumer {
       }
       arrays.append(array)
     }
-    try begin(
+    let run = try ModelRun(
       parameters,
       zip(object.members, arrays).map { member, array in
         let type = array.leaf == .boolean ? ElementType.bool : .numeric(dataType)
         return (member.name, type.name, type, array.shape)
-      }
+      },
+      context.solving
     )
-    guard let model else {
-      throw Problem(.internalServerError, "The model was never begun.")
-    }
-    let solver = model.solver
-    for (plan, array) in zip(model.plans, arrays) {
+    let solver = run.solver
+    stop = solver.cancel
+    for (plan, array) in zip(run.plans, arrays) {
       do throws(Problem) {
         try solver.begin(plan)
         if case .mask = plan.decision {
@@ -276,76 +200,24 @@ final class ModelBody: BodyConsumer {
       }
     }
     do { try solver.finish() } catch { throw error.moved(below: "/tensors") }
-    let reply = reply(model)
-    let encoding = parameters.mask.encoding ?? .array
+    let reply = reply(run.report)
     switch jsonForm {
-    case .safetensors: return finished(try reply.file(encoding), reply)
-    default: return finished(reply.withMasks(encoding), reply)
+    case .safetensors: return finished(try reply.file(), reply)
+    default: return finished(reply.withMasks(), reply)
     }
   }
 
-  // MARK: Both
-
-  /// Decides about all tensors before any is solved.
-  private func begin(
-    _ parameters: ModelParameters,
-    _ tensors: [(name: String, typeName: String, elementType: ElementType?, shape: [Int])]
-  ) throws(Problem) {
-    try parameters.check(tensors.map(\.name))
-    var plans: [TensorPlan] = []
-    for tensor in tensors {
-      plans.append(
-        try TensorPlan(
-          name: tensor.name,
-          typeName: tensor.typeName,
-          elementType: tensor.elementType,
-          shape: tensor.shape,
-          parameters
-        )
-      )
-    }
-    if parameters.isStrict { try Self.checkAllMasked(plans) }
-    model = Model(
-      parameters: parameters,
-      plans: plans,
-      solver: ModelSolver(parameters, context)
-    )
-  }
-
-  /// Refuses a model of which a tensor would be skipped that was not excluded.
-  private static func checkAllMasked(_ plans: [TensorPlan]) throws(Problem) {
-    var faults: [String] = []
-    for plan in plans {
-      switch plan.decision {
-      case .mask, .skip(.excluded): break
-      case .skip(let reason): faults.append("'\(plan.name)': \(reason.text)")
-      }
-    }
-    guard !faults.isEmpty else { return }
-    let more = faults.count > 5 ? "; and \(faults.count - 5) more" : ""
-    throw Problem(
-      .unprocessableContent,
-      "With 'strict' no tensor may be skipped, but \(faults.count) would be: "
-        + faults.prefix(5).joined(separator: "; ") + more + ".",
-      pointer: "/strict"
-    )
-  }
+  // MARK: Replies
 
   /// The reply to a model that is solved, and a note of it for logs and metrics.
-  private func reply(_ model: Model) -> ModelReply {
-    let report = ModelReport(
-      plans: model.plans,
-      outcomes: model.solver.outcomes,
-      parameters: model.parameters,
-      diversities: context.service.diversities
-    )
+  private func reply(_ report: ModelReport) -> ModelReply {
     var work = RequestRecord.Work()
-    work.specification = model.parameters.mask.specification
+    work.specification = report.parameters.mask.specification
     work.rows = report.outcomes.reduce(0) { $0 + $1.plan.count }
     work.columns = 1
     work.busy = report.busy
     work.isCertificateBroken =
-      model.parameters.mask.specification.method == .exact && !report.isOptimal
+      report.parameters.mask.specification.method == .exact && !report.isOptimal
     context.record.record(work)
     return ModelReply(report: report)
   }

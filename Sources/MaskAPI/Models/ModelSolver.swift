@@ -19,7 +19,7 @@ struct TensorOutcome: Sendable {
 /// A tensor of one matrix is solved band by band. One of several, a convolution, is held until it is
 /// whole, because their entries lie interleaved. All is called on one thread.
 final class ModelSolver {
-  private let context: RequestContext
+  private let context: SolverContext
   private let parameters: ModelParameters
   private(set) var outcomes: [TensorOutcome] = []
   private var current: Current?
@@ -32,7 +32,7 @@ final class ModelSolver {
     case stack(TensorPlan, MatrixStack, MaskLayout, [UInt8])
   }
 
-  init(_ parameters: ModelParameters, _ context: RequestContext) {
+  init(_ parameters: ModelParameters, _ context: SolverContext) {
     self.parameters = parameters
     self.context = context
   }
@@ -52,14 +52,15 @@ final class ModelSolver {
       current = .matrix(plan, job)
     } else {
       try checkTime(stack, layout)
-      try context.record.reserve(replySize + 2 * plan.count * dataType.byteCount)
+      // The tensor beside its matrices.
+      let held = 2 * plan.count * dataType.byteCount
+      try context.reserve(held + (context.holdsReply ? replySize : plan.count / 8))
       current = .stack(plan, stack, layout, [])
     }
   }
 
   /// Refuses a convolution whose matrices would together take too long.
   private func checkTime(_ stack: MatrixStack, _ layout: MaskLayout) throws(Problem) {
-    let configuration = context.service.configuration
     let all = try Problem.rethrow { () throws(SpecificationError) in
       try MaskLayout(
         layout.specification,
@@ -67,12 +68,8 @@ final class ModelSolver {
         columns: stack.columns
       )
     }
-    try SolveEstimate(all, threads: configuration.threads).check(
-      against: min(
-        parameters.mask.timeout ?? configuration.solveTimeout,
-        configuration.solveTimeout
-      )
-    )
+    try SolveEstimate(all, threads: context.pool.threadCount)
+      .check(against: context.timeout(parameters.mask))
   }
 
   /// Takes the next bytes of the tensor.
@@ -148,8 +145,7 @@ final class ModelSolver {
       throw Problem(.internalServerError, "A tensor without numbers was to be masked.")
     }
     let start = ContinuousClock.now
-    let connection = context.connection
-    let results = context.service.pool.map(stack.count, unless: connection.isClientGone) { index in
+    let results = context.pool.map(stack.count, unless: context.isCancelled()) { index in
       let matrix = bytes.withUnsafeBytes { bytes in
         bytes.baseAddress.map {
           stack.matrix(index, of: $0, elementByteCount: dataType.byteCount)

@@ -138,6 +138,18 @@ struct TensorPlan: Sendable {
     return groups
   }
 
+  /// Whether the tensor has a mask.
+  var isMasked: Bool {
+    if case .mask = decision { true } else { false }
+  }
+
+  /// What is told of the tensor when it is done.
+  var progress: TensorProgress {
+    var reason: String?
+    if case .skip(let why) = decision { reason = why.text }
+    return TensorProgress(name: name, typeName: typeName, shape: shape, skipReason: reason)
+  }
+
   /// The number of elements.
   var count: Int { shape.reduce(1, *) }
 }

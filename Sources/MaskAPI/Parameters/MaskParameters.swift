@@ -3,8 +3,8 @@
 import HTTPTypes
 import Sparsity
 
-/// How a JSON reply spells a mask.
-enum MaskEncoding: String, CaseIterable, Sendable {
+/// How a reply spells a mask.
+public enum MaskEncoding: String, CaseIterable, Sendable {
   /// Rows of 0 and 1.
   case array
   /// numpy's `packbits(bitorder="little")` of the row-major mask, in base64.

@@ -24,6 +24,9 @@ struct ParameterSet: Sendable {
   /// Gives a parameter that stands for one from a query.
   mutating func set(_ name: String, _ value: String) { values[name] = .text(value) }
 
+  /// Gives a parameter that stands for a member of a JSON body.
+  mutating func set(_ name: String, _ value: JSONValue) { values[name] = .json(value) }
+
   /// Reads the query of `request`.
   init(queryOf request: Request) throws(Problem) {
     if let piece = request.malformedQuery {

@@ -50,7 +50,7 @@ public struct DiversityReport: Sendable {
       parameters.set("m", String(m))
       try self.init(parameters, DiversityCache())
     } catch {
-      throw CommandError(error.detail)
+      throw CommandError(error)
     }
   }
 

@@ -13,8 +13,9 @@ struct ModelReply {
   var reportOnly: Response { .json(report.json()) }
 
   /// The report, and in it the masks.
-  func withMasks(_ encoding: MaskEncoding) -> Response {
+  func withMasks() -> Response {
     let outcomes = report.outcomes
+    let encoding = report.encoding
     return .json(
       report.json { writer in
         writer.name("masks")
@@ -37,49 +38,12 @@ struct ModelReply {
     )
   }
 
-  /// A safetensors file of the masks, each under the name of its weights, with the report in the
-  /// metadata.
-  func file(_ encoding: MaskEncoding) throws(Problem) -> Response {
-    let outcomes = report.outcomes
-    let layout: SafetensorsLayout
-    do throws(TensorError) {
-      layout = try SafetensorsLayout(
-        items: outcomes.map { outcome in
-          encoding == .bits
-            ? .init(
-              name: outcome.plan.name,
-              elementType: .numeric(.uint8),
-              shape: [outcome.bits.count]
-            )
-            : .init(name: outcome.plan.name, elementType: .bool, shape: outcome.plan.shape)
-        },
-        metadata: [
-          .init(name: "mask_encoding", value: encoding == .bits ? "bits" : "bool"),
-          .init(name: "report", value: String(decoding: report.json(), as: UTF8.self)),
-        ]
-      )
-    } catch {
-      throw Problem(.internalServerError, error.message)
-    }
-    let count = layout.header.count + layout.dataByteCount
-    let bytes = [UInt8](unsafeUninitializedCapacity: count) { target, used in
-      let target = UnsafeMutableRawBufferPointer(target)
-      target.copyBytes(from: layout.header)
-      for (outcome, tensor) in zip(outcomes, layout.tensors) {
-        let start = layout.header.count + tensor.dataRange.lowerBound
-        let place = UnsafeMutableRawBufferPointer(
-          rebasing: target[start..<(start + tensor.dataRange.count)]
-        )
-        outcome.bits.withUnsafeBytes { bits in
-          if encoding == .bits {
-            place.copyMemory(from: bits)
-          } else {
-            BitPacking.unpack(bits, into: place)
-          }
-        }
-      }
-      used = count
-    }
+  /// A safetensors file of the masks, with the report in the metadata.
+  func file() throws(Problem) -> Response {
+    let file = try ModelMaskFile(report)
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(file.byteCount)
+    file.write { bytes.append(contentsOf: $0) }
     return Response(
       status: .ok,
       headers: [.contentType: ReplyForm.safetensors.rawValue],

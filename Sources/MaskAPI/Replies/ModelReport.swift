@@ -11,6 +11,9 @@ struct ModelReport {
   let parameters: ModelParameters
   let diversities: DiversityCache
 
+  /// How masks are written.
+  var encoding: MaskEncoding { parameters.mask.encoding ?? .array }
+
   /// Whether every tensor has a mask.
   var isComplete: Bool { plans.count == outcomes.count }
 

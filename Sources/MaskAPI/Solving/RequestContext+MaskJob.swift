@@ -5,6 +5,18 @@ import MicroHTTP
 import Sparsity
 
 extension RequestContext {
+  /// What solving takes from this request's service and connection.
+  var solving: SolverContext {
+    SolverContext(
+      pool: service.pool,
+      diversities: service.diversities,
+      solveTimeout: service.configuration.solveTimeout,
+      holdsReply: true,
+      isCancelled: { [connection] in connection.isClientGone },
+      reserve: { [record] (bytes) throws(Problem) in try record.reserve(bytes) }
+    )
+  }
+
   /// Makes the job of a mask, within the request's time and memory.
   ///
   /// - Parameter replySize: what the reply will take, in bytes.
@@ -15,17 +27,7 @@ extension RequestContext {
     _ parameters: MaskParameters,
     replySize: Int
   ) throws(Problem) -> MaskJob {
-    let configuration = service.configuration
-    let timeout = min(
-      parameters.timeout ?? configuration.solveTimeout,
-      configuration.solveTimeout
-    )
-    try SolveEstimate(layout, threads: configuration.threads).check(against: timeout)
-    try record.reserve(MaskJob.memory(layout, dataType, pool: service.pool) + replySize)
-    let connection = connection
-    return MaskJob(layout: layout, dataType: dataType, pool: service.pool, timeout: timeout) {
-      connection.isClientGone
-    }
+    try solving.makeMaskJob(layout, dataType, parameters, replySize: replySize)
   }
 
   /// Takes the result of a job, and notes for logs and metrics what it was.

@@ -2,6 +2,7 @@
 
 public import ArgumentParser
 import Foundation
+import MaskAPI
 public import Sparsity
 public import SyntheticWeights
 import TensorIO
@@ -58,11 +59,13 @@ struct Bench: ParsableCommand {
     var rows: [BenchRow] = []
     for bench in gradient.isEmpty ? try maskBenches() : try gradientBenches() {
       let row = try bench.measure(repetitions: repetitions)
-      if !json { print(rows.isEmpty ? BenchRow.header + "\n" + row.line : row.line) }
+      if !json { try printLine(rows.isEmpty ? BenchRow.header + "\n" + row.line : row.line) }
       rows.append(row)
     }
-    if json { print(String(decoding: BenchRow.json(rows), as: UTF8.self)) }
-    guard rows.allSatisfy(\.allValid) else { throw ExitCode.failure }
+    if json { try printLine(String(decoding: BenchRow.json(rows), as: UTF8.self)) }
+    guard rows.allSatisfy(\.allValid) else {
+      throw CommandError(.software, "A mask or its bound did not pass the check.")
+    }
   }
 
   private var patterns: [PatternArgument] {
@@ -141,10 +144,6 @@ struct PatternArgument: ExpressibleByArgument {
   }
 }
 
-extension Structure: ExpressibleByArgument {}
-extension Sparsity.Constraint: ExpressibleByArgument {}
-extension MaskMethod: ExpressibleByArgument {}
-extension GradientMethod: ExpressibleByArgument {}
 extension WeightKind: ExpressibleByArgument {}
 
 extension InstructionSet: ExpressibleByArgument {

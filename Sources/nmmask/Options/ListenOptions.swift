@@ -13,16 +13,22 @@ struct ListenOptions: ParsableArguments {
   @Option(help: "The port to listen on; 0 takes any free one. (default: 8080)")
   var port: Int?
 
-  @Option(help: "A Unix socket to listen on, mode 0600, in the place of host and port.")
+  @Option(
+    help: "A Unix socket to listen on, mode 0600, in the place of host and port.",
+    completion: .file()
+  )
   var unixSocket: String?
 
-  @Option(help: "A file of bearer tokens, one a line, read again on SIGHUP.")
+  @Option(
+    help: "A file of bearer tokens, one a line, read again on SIGHUP.",
+    completion: .file()
+  )
   var tokenFile: String?
 
-  @Option(help: "A PEM file of the certificate, for TLS.")
+  @Option(help: "A PEM file of the certificate, for TLS.", completion: .file())
   var tlsCertificate: String?
 
-  @Option(help: "A PEM file of the private key, for TLS.")
+  @Option(help: "A PEM file of the private key, for TLS.", completion: .file())
   var tlsKey: String?
 
   @Flag(help: "Listen beyond loopback although there are no tokens.")
@@ -75,6 +81,6 @@ func readText(_ path: String) throws -> String {
   do {
     return try String(contentsOfFile: path, encoding: .utf8)
   } catch {
-    throw ValidationError("'\(path)' cannot be read: \(error.localizedDescription)")
+    throw CommandError(.input, "'\(path)' cannot be read: \(error.localizedDescription)")
   }
 }

@@ -13,7 +13,10 @@ struct LogOptions: ParsableArguments {
   @Option(help: "text or json. (default: text)")
   var logFormat: Format?
 
-  @Option(help: "trace, debug, info, notice, warning, error or critical. (default: info)")
+  @Option(
+    help: "trace, debug, info, notice, warning, error or critical. (default: info)",
+    completion: .list(Logger.Level.allCases.map(\.rawValue))
+  )
   var logLevel: String?
 
   /// A logger of the chosen form.
