@@ -7,14 +7,12 @@ import Synchronization
 ///
 /// A request that would pass a bound is told to come back, at once; nothing queues for admission.
 final class Admission: Sendable {
-  private struct Load {
-    var requests = 0
-    var bytes = 0
-  }
-
+  // Not behind a lock: it would be taken four times in every request, by as many threads as there
+  // are connections.
+  private let requests = Atomic(0)
+  private let bytes = Atomic(0)
   private let maximumRequests: Int
   private let maximumBytes: Int
-  private let load = Mutex(Load())
 
   init(maximumRequests: Int, maximumBytes: Int) {
     self.maximumRequests = maximumRequests
@@ -22,21 +20,16 @@ final class Admission: Sendable {
   }
 
   /// The requests that are admitted now.
-  var admittedRequests: Int { load.withLock { $0.requests } }
+  var admittedRequests: Int { requests.load(ordering: .relaxed) }
 
   /// The memory that is set aside for them, in bytes.
-  var reservedBytes: Int { load.withLock { $0.bytes } }
+  var reservedBytes: Int { bytes.load(ordering: .relaxed) }
 
   /// Admits a request.
   ///
   /// - Throws: 503 where as many as may be are at work.
   func admit() throws(Problem) -> Ticket {
-    let isAdmitted = load.withLock { load in
-      guard load.requests < maximumRequests else { return false }
-      load.requests += 1
-      return true
-    }
-    guard isAdmitted else {
+    guard requests.add(1, upTo: maximumRequests) else {
       throw Self.busy("\(maximumRequests) requests are at work, which is the limit.")
     }
     return Ticket(self)
@@ -45,43 +38,53 @@ final class Admission: Sendable {
   /// The place of one request, until it is released.
   final class Ticket: Sendable {
     private let admission: Admission
-    private let bytes = Mutex(0)
+    private let bytes = Atomic(0)
 
     fileprivate init(_ admission: Admission) { self.admission = admission }
 
     deinit {
-      let bytes = bytes.withLock { $0 }
-      admission.load.withLock { load in
-        load.requests -= 1
-        load.bytes -= bytes
-      }
+      admission.requests.subtract(1, ordering: .relaxed)
+      admission.bytes.subtract(bytes.load(ordering: .relaxed), ordering: .relaxed)
     }
 
     /// Sets memory aside, until the request is over.
     ///
     /// - Throws: 413 where it is more than there is altogether, 503 where it is more than is free.
     func reserve(_ count: Int) throws(Problem) {
-      let own = bytes.withLock { $0 }
-      guard count <= admission.maximumBytes - own else {
+      guard count <= admission.maximumBytes - bytes.load(ordering: .relaxed) else {
         throw Problem(
           .contentTooLarge,
           "The request needs more memory than the \(admission.maximumBytes) bytes that requests "
             + "may take together."
         )
       }
-      let isFree = admission.load.withLock { load in
-        guard count <= admission.maximumBytes - load.bytes else { return false }
-        load.bytes += count
-        return true
-      }
-      guard isFree else {
+      guard admission.bytes.add(count, upTo: admission.maximumBytes) else {
         throw Admission.busy("The memory for requests is taken by others at the moment.")
       }
-      bytes.withLock { $0 += count }
+      bytes.add(count, ordering: .relaxed)
     }
   }
 
   private static func busy(_ reason: String) -> Problem {
     Problem(.serviceUnavailable, reason + " Try again.", headers: [.retryAfter: "1"])
+  }
+}
+
+extension Atomic<Int> {
+  /// Adds, if the sum does not pass a bound; it never does, not even for a moment.
+  ///
+  /// - Precondition: the value is within the bound.
+  fileprivate borrowing func add(_ count: Int, upTo bound: Int) -> Bool {
+    var value = load(ordering: .relaxed)
+    while count <= bound - value {
+      let attempt = weakCompareExchange(
+        expected: value,
+        desired: value + count,
+        ordering: .relaxed
+      )
+      if attempt.exchanged { return true }
+      value = attempt.original
+    }
+    return false
   }
 }
