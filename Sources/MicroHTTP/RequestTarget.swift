@@ -68,6 +68,8 @@ struct RequestTarget {
   /// An escaped slash stays `%2F` in a path, so that no path gains a segment by decoding. Returns
   /// nil for an incomplete escape, an escaped NUL, or bytes that are not UTF-8.
   static func decode(_ bytes: ArraySlice<UInt8>, as part: Part) -> String? {
+    let isPlain = !bytes.contains { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }
+    if isPlain { return String(validating: bytes, as: UTF8.self) }
     var decoded: [UInt8] = []
     decoded.reserveCapacity(bytes.count)
     var index = bytes.startIndex

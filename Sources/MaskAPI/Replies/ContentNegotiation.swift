@@ -19,6 +19,10 @@ extension ReplyForm {
     for request: Request,
     among forms: [ReplyForm]
   ) throws(Problem) -> ReplyForm {
+    // What clients of one purpose send.
+    if let only = request.headers[.accept], let form = forms.first(where: { $0.rawValue == only }) {
+      return form
+    }
     let ranges = request.headers[values: .accept]
       .flatMap { $0.split(separator: ",") }
       .compactMap { MediaRange($0) }

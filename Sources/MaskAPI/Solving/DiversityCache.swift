@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import Sparsity
-import Synchronization
 
-/// The counts of the patterns that requests have asked for, each computed once.
+/// The counts of the patterns that requests have asked for, each computed once, or a few times
+/// where several threads ask.
 ///
 /// There are at most a few thousand patterns, and a count depends on nothing but its pattern.
 final class DiversityCache: Sendable {
-  private let tiles = Mutex<[Pattern: MaskCount]>([:])
-  private let groups = Mutex<[Pattern: MaskCount]>([:])
+  private let tiles = Sharded<[Pattern: MaskCount]>(count: 8, [:])
+  private let groups = Sharded<[Pattern: MaskCount]>(count: 8, [:])
 
   /// The masks of one tile; nil above the largest m that is counted.
   func tile(_ pattern: Pattern) -> MaskCount? {
