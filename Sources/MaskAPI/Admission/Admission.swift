@@ -5,6 +5,7 @@ import Synchronization
 
 /// Keeps the work that is under way within bounds: a number of requests, and an amount of memory.
 ///
+/// Memory is that which was allowed here, and that which the system has left.
 /// A request that would pass a bound is told to come back, at once; nothing queues for admission.
 final class Admission: Sendable {
   private struct Load {
@@ -14,6 +15,7 @@ final class Admission: Sendable {
 
   private let maximumRequests: Int
   private let maximumBytes: Int
+  private let limits = MemoryLimits()
   private let load = Mutex(Load())
 
   init(maximumRequests: Int, maximumBytes: Int) {
@@ -29,7 +31,7 @@ final class Admission: Sendable {
 
   /// Admits a request.
   ///
-  /// - Throws: 503 where as many as may be are at work.
+  /// - Throws: 503 where as many as may be are at work, or the system has no memory left.
   func admit() throws(Problem) -> Ticket {
     let isAdmitted = load.withLock { load in
       guard load.requests < maximumRequests else { return false }
@@ -39,7 +41,9 @@ final class Admission: Sendable {
     guard isAdmitted else {
       throw Self.busy("\(maximumRequests) requests are at work, which is the limit.")
     }
-    return Ticket(self)
+    let ticket = Ticket(self)
+    try ticket.reserve(0)
+    return ticket
   }
 
   /// The place of one request, until it is released.
@@ -71,11 +75,13 @@ final class Admission: Sendable {
       }
       let isFree = admission.load.withLock { load in
         guard count <= admission.maximumBytes - load.bytes else { return false }
+        // As if none of what was set aside had been taken yet.
+        guard admission.limits.hasRoom(for: load.bytes + count) else { return false }
         load.bytes += count
         return true
       }
       guard isFree else {
-        throw Admission.busy("The memory for requests is taken by others at the moment.")
+        throw Admission.busy("There is no memory left for the request at the moment.")
       }
       bytes.withLock { $0 += count }
     }
