@@ -59,7 +59,7 @@ class Server:
                 if not piece:
                     break
                 text += piece
-                if found := re.search(rb"listening on https?://127\.0\.0\.1:(\d+)\n", text):
+                if found := re.search(rb"listening on https?://127\.0\.0\.1:(\d+)[\n\"]", text):
                     return int(found[1])
         self.process.kill()
         self.process.wait()

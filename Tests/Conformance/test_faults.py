@@ -293,17 +293,23 @@ def test_headers_that_claim_much_take_nothing(server):
 LIBRARY = next(iter(sorted(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
 
 
+def faketime_server(setting, *arguments):
+    """A server whose wall clock is off by what a file says."""
+    assert LIBRARY, "libfaketime is missing; Scripts/prepare test installs it"
+    # By way of env, because the library moves the environment of the program that it is first
+    # loaded into, beside which Swift looks for the arguments.
+    return Server(*arguments, before=("env",), environment={
+        "LD_PRELOAD": str(LIBRARY), "FAKETIME_TIMESTAMP_FILE": str(setting),
+        "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"})
+
+
 @pytest.mark.parametrize("jump", ["+10d", "-10d", "+20y"])
 def test_the_wall_clock_jumps(description, tmp_path, jump):
     """Deadlines, idle connections and times of requests hang on no clock that can be set."""
-    assert LIBRARY, "libfaketime is missing; Scripts/prepare test installs it"
     setting = tmp_path / "time"
     setting.write_text("+0")
-    server = Server(
-        "--idle-timeout", "60", "--header-timeout", "60", "--body-timeout", "60",
-        environment={
-            "LD_PRELOAD": str(LIBRARY), "FAKETIME_TIMESTAMP_FILE": str(setting),
-            "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"})
+    server = faketime_server(
+        setting, "--idle-timeout", "60", "--header-timeout", "60", "--body-timeout", "60")
     try:
         service = Service(server, description)
         date = service.get("/healthz").fields["date"]
@@ -330,14 +336,11 @@ def test_the_wall_clock_jumps(description, tmp_path, jump):
         assert server.stop() == 0
 
 
-def test_the_clock_is_behind(description, tmp_path):
+def test_the_clock_is_behind(tmp_path):
     """A body deadline comes although the wall clock is set back all the time."""
     setting = tmp_path / "time"
     setting.write_text("+0")
-    server = Server(
-        "--body-timeout", "1", environment={
-            "LD_PRELOAD": str(LIBRARY), "FAKETIME_TIMESTAMP_FILE": str(setting),
-            "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"})
+    server = faketime_server(setting, "--body-timeout", "1")
     try:
         with server.connect(timeout=20) as connection:
             connection.sendall(b"POST /v1/masks HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
