@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Processes of the service under limits, on a port known beforehand, or without a log to read."""
 
+import os
 import pathlib
 import socket
 import subprocess
@@ -27,6 +28,19 @@ def status_bytes(process, name):
     text = pathlib.Path(f"/proc/{process.pid}/status").read_text()
     return next(int(line.split()[1]) << 10 for line in text.splitlines()
                 if line.startswith(f"{name}:"))
+
+
+def descriptors(server):
+    """How many files and sockets a server has open."""
+    return len(os.listdir(f"/proc/{server.process.pid}/fd"))
+
+
+def wait_until(condition, seconds=20):
+    """Waits for what happens soon, and fails where it does not."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 class MuteServer(Server):

@@ -14,7 +14,7 @@ import requests
 from safetensors.numpy import save
 
 import oracle
-from processes import MuteServer, set_limit, status_bytes
+from processes import MuteServer, descriptors, set_limit, status_bytes, wait_until
 from server import Server, read_reply
 from service import NPY, Service, mask_of, npy_bytes, query
 
@@ -29,10 +29,6 @@ def assert_serves(server, timeout=20):
         reply = session.post(server.url + "/v1/masks", json=SMALL, timeout=timeout)
     assert reply.status_code == 200, reply.content
     assert reply.json()["score"]["kept_magnitude"] == 92
-
-
-def descriptors(server):
-    return len(os.listdir(f"/proc/{server.process.pid}/fd"))
 
 
 # MARK: Logs
@@ -175,13 +171,6 @@ def test_more_idle_clients_than_select_could_watch():
         wait_until(lambda: descriptors(server) < 50)
     finally:
         assert server.stop() == 0
-
-
-def wait_until(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def settled(figure):
