@@ -105,6 +105,7 @@ let package = Package(
       dependencies: [
         "MaskAPI", "MicroHTTP", "Sparsity", "SyntheticWeights", "TensorIO",
         .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),
       ],
       swiftSettings: swiftSettings

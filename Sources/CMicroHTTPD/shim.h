@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The variadic calls of libmicrohttpd as plain functions, and two Linux constants that
-   Swift's Glibc overlay leaves out. */
+/* The variadic calls of libmicrohttpd as plain functions, and what Swift's Glibc overlay leaves
+   out. */
 #pragma once
+#include <malloc.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -12,6 +13,9 @@
 
 /* <poll.h> defines it under _GNU_SOURCE only. */
 enum { microhttp_poll_rdhup = 0x2000 };
+
+/* Lets malloc keep at most so many arenas, each with 64 MiB of address space for its threads. */
+static inline void microhttp_limit_arenas(int count) { mallopt(M_ARENA_MAX, count); }
 
 /* The bytes that the peer has acknowledged since the connection began; -1 if it is not TCP.
    glibc's struct tcp_info ends before this field, so it is read at its place in the kernel's,

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-import Foundation
-
 /// The settings of the service above HTTP.
 public struct ServiceConfiguration: Sendable {
   /// The number of solver threads.
@@ -13,7 +11,7 @@ public struct ServiceConfiguration: Sendable {
   /// The requests that may be at work at once; more are told to come back.
   public var maximumRequests = 256
   /// The memory that they may take together, in bytes.
-  public var maximumMemory = Int(clamping: ProcessInfo.processInfo.physicalMemory / 2)
+  public var maximumMemory = MemoryLimits().defaultBudget
   /// The longest that a request may wait for solvers.
   public var solveTimeout = Duration.seconds(300)
   /// The tokens that open the service; nil leaves it open.

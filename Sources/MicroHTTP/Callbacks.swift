@@ -25,6 +25,9 @@ func receiveLogMessage(
   }
   guard let end = message.lastIndex(where: { !$0.isNewline }) else { return }
   engine.log(String(message[...end]))
+  // Out of descriptors, the listening thread asks for the next client again and again, without a
+  // pause. It is the one that says so.
+  if message.hasPrefix("Hit process or system resource limit") { usleep(50_000) }
   CurrentExchange.get()?.libraryLogged(message)
 }
 

@@ -134,6 +134,7 @@ public final class HTTPServer: Sendable {
   private func run() throws(ServerError) -> Running {
     let configuration = engine.configuration
     try configuration.validate()
+    Self.confineArenas()
     let limit = Self.raiseFileLimit(for: configuration.maximumConnections)
     if limit < configuration.maximumConnections {
       engine.log("The limit of open files allows \(limit) connections only.")
@@ -181,6 +182,18 @@ public final class HTTPServer: Sendable {
       engine: retained,
       texts: texts
     )
+  }
+
+  /// Leaves most of a limited address space to the application.
+  ///
+  /// Threads that allocate at the same time get arenas of their own, of 64 MiB of addresses, up to
+  /// eight for each core: more than there may be.
+  private static func confineArenas() {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0,
+      limit.rlim_cur != rlim_t.max
+    else { return }
+    microhttp_limit_arenas(Int32(clamping: max(1, limit.rlim_cur >> 30)))
   }
 
   /// Raises the limit of open files as far as needed and possible.

@@ -26,11 +26,9 @@ struct JSONLogHandler: LogHandler {
     for (name, value) in fields.sorted(by: { $0.key < $1.key }) {
       writer.member(name, "\(value)")
     }
+    let lost = StandardError.lostLines
+    if lost > 0 { writer.member("lost_lines", lost) }
     writer.endObject()
-    var line = writer.bytes
-    line.append(UInt8(ascii: "\n"))
-    // One call a line, so that lines of several threads do not mix. Where it cannot be written, as
-    // on a full disk, it is lost.
-    _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    StandardError.write(line: writer.bytes)
   }
 }

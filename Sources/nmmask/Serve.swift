@@ -95,6 +95,8 @@ private struct TokenFile: Service {
 
   init?(path: String?, logger: Logger) throws {
     guard let path else { return nil }
+    // It is minded a moment after the service listens; until then it must not end the process.
+    signal(SIGHUP, SIG_IGN)
     guard let authentication = Authentication(try readText(path)) else {
       throw CommandError(.data, "'\(path)' has no token in it.")
     }

@@ -148,9 +148,12 @@ class Description:
             values = dict(parse_qsl(query))
             if parameter["in"] == "query" and parameter["name"] in values:
                 value = values[parameter["name"]]
-                kind = self.resolve(parameter["schema"], "")[0].get("type")
-                if kind in ("integer", "number", "boolean"):
-                    value = json.loads(value)
+                if "content" in parameter:
+                    place, kind = f"{place}/content/application~1json", "object"
+                else:
+                    kind = self.resolve(parameter["schema"], "")[0].get("type")
+                if kind in ("integer", "number", "boolean", "object"):
+                    value = strict_json(value)
                 self.validate(value, f"{place}/schema")
             elif parameter["in"] == "query":
                 assert not parameter.get("required"), f"{parameter['name']} is not required"

@@ -21,19 +21,28 @@ def binary():
 
 
 class Server:
-    """A process of the service on a free port of the loopback interface."""
+    """A process of the service on a free port of the loopback interface.
 
-    def __init__(self, *arguments):
+    `before` is what the program is started by, as `prlimit`; `environment` is added to that of the
+    tests.
+    """
+
+    def __init__(self, *arguments, before=(), environment=None):
         self._arguments = arguments
+        self._before = before
+        self._added = environment or {}
         self.start()
+
+    def _environment(self):
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("NMMASK_")}
+        return inherited | self._added
 
     def start(self):
         """Starts the process; a second call starts another one, after the first has ended."""
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("NMMASK_")}
         self.process = subprocess.Popen(
-            [binary(), "serve", "--port", "0", *self._arguments],
+            [*self._before, binary(), "serve", "--port", "0", *self._arguments],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            env=environment)
+            env=self._environment())
         self.log = []
         self.port = self._listening_port(time.monotonic() + 20)
         self.url = f"http://127.0.0.1:{self.port}"
@@ -50,7 +59,7 @@ class Server:
                 if not piece:
                     break
                 text += piece
-                if found := re.search(rb"listening on http://127\.0\.0\.1:(\d+)\n", text):
+                if found := re.search(rb"listening on https?://127\.0\.0\.1:(\d+)[\n\"]", text):
                     return int(found[1])
         self.process.kill()
         self.process.wait()
@@ -98,8 +107,11 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             status = self.process.wait()
-        self._reader.join(timeout=5)
+        self._join()
         return status
+
+    def _join(self):
+        self._reader.join(timeout=5)
 
     def connect(self, timeout=15):
         """A socket to the service, for what no HTTP client would send."""

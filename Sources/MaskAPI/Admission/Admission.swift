@@ -5,6 +5,7 @@ import Synchronization
 
 /// Keeps the work that is under way within bounds: a number of requests, and an amount of memory.
 ///
+/// Memory is that which was allowed here, and that which the system has left.
 /// A request that would pass a bound is told to come back, at once; nothing queues for admission.
 final class Admission: Sendable {
   // Not behind a lock: it would be taken four times in every request, by as many threads as there
@@ -13,6 +14,7 @@ final class Admission: Sendable {
   private let bytes = Atomic(0)
   private let maximumRequests: Int
   private let maximumBytes: Int
+  private let limits = MemoryLimits()
 
   init(maximumRequests: Int, maximumBytes: Int) {
     self.maximumRequests = maximumRequests
@@ -27,12 +29,14 @@ final class Admission: Sendable {
 
   /// Admits a request.
   ///
-  /// - Throws: 503 where as many as may be are at work.
+  /// - Throws: 503 where as many as may be are at work, or the system has no memory left.
   func admit() throws(Problem) -> Ticket {
-    guard requests.add(1, upTo: maximumRequests) else {
+    guard requests.add(1, upTo: maximumRequests) != nil else {
       throw Self.busy("\(maximumRequests) requests are at work, which is the limit.")
     }
-    return Ticket(self)
+    let ticket = Ticket(self)
+    try ticket.reserve(0)
+    return ticket
   }
 
   /// The place of one request, until it is released.
@@ -58,8 +62,14 @@ final class Admission: Sendable {
             + "may take together."
         )
       }
-      guard admission.bytes.add(count, upTo: admission.maximumBytes) else {
-        throw Admission.busy("The memory for requests is taken by others at the moment.")
+      let busy = "There is no memory left for the request at the moment."
+      guard let taken = admission.bytes.add(count, upTo: admission.maximumBytes) else {
+        throw Admission.busy(busy)
+      }
+      // As if none of what was set aside had been taken yet.
+      guard admission.limits.hasRoom(for: taken) else {
+        admission.bytes.subtract(count, ordering: .relaxed)
+        throw Admission.busy(busy)
       }
       bytes.add(count, ordering: .relaxed)
     }
@@ -71,10 +81,10 @@ final class Admission: Sendable {
 }
 
 extension Atomic<Int> {
-  /// Adds, if the sum does not pass a bound; it never does, not even for a moment.
+  /// Adds, if the sum does not pass a bound, and returns it; it never does, not even for a moment.
   ///
   /// - Precondition: the value is within the bound.
-  fileprivate borrowing func add(_ count: Int, upTo bound: Int) -> Bool {
+  fileprivate borrowing func add(_ count: Int, upTo bound: Int) -> Int? {
     var value = load(ordering: .relaxed)
     while count <= bound - value {
       let attempt = weakCompareExchange(
@@ -82,9 +92,9 @@ extension Atomic<Int> {
         desired: value + count,
         ordering: .relaxed
       )
-      if attempt.exchanged { return true }
+      if attempt.exchanged { return value + count }
       value = attempt.original
     }
-    return false
+    return nil
   }
 }

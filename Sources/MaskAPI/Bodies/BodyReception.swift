@@ -12,7 +12,7 @@ final class BodyReception: BodyReceiver {
 
   /// Prepares for the body of `request`.
   ///
-  /// - Throws: 415 for a content encoding that is not known here.
+  /// - Throws: 415 for a content encoding that is not known here, 413 or 503 where memory is short.
   init(
     _ request: Request,
     _ context: RequestContext,
@@ -20,7 +20,9 @@ final class BodyReception: BodyReceiver {
   ) throws(Problem) {
     self.consumer = consumer
     self.context = context
-    decoder = try request.contentEncoding().map {
+    let encoding = try request.contentEncoding()
+    try context.record.reserve(encoding?.memory ?? 0)
+    decoder = encoding.map {
       ContentDecoder($0, limit: context.service.configuration.maximumBody)
     }
   }

@@ -66,7 +66,7 @@ final class MatrixData {
     received += bytes.count
     guard received <= expected else { throw wrongLength(received) }
     guard swapsBytes || isColumnMajor else { return try sink.append(bytes) }
-    buffer.append(contentsOf: bytes)
+    buffer.append(bytes, of: expected)
     if !isColumnMajor { try passOnSwapped() }
   }
 
@@ -107,9 +107,8 @@ final class MatrixData {
     let whole = buffer.count / size * size
     var swap = ByteSwap(elementByteCount: size)
     buffer.withUnsafeMutableBytes { swap.advance(in: $0, available: whole) }
-    let rest = buffer[whole...]
-    buffer.removeLast(rest.count)
-    let tail = Array(rest)
+    let tail = Array(buffer[whole...])
+    buffer.removeLast(tail.count)
     try passOn()
     buffer = tail
   }

@@ -34,7 +34,7 @@ final class TensorFile {
     guard data.count <= header.dataByteCount - bytes.count else {
       throw wrongLength(bytes.count + data.count)
     }
-    bytes.append(contentsOf: data)
+    bytes.append(data, of: header.dataByteCount)
   }
 
   /// Checks that the data are whole.

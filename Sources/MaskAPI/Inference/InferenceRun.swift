@@ -128,7 +128,10 @@ final class GradientRun: InferenceRun {
     }
   }
 
-  func append(_ bytes: UnsafeRawBufferPointer) { self.bytes.append(contentsOf: bytes) }
+  func append(_ bytes: UnsafeRawBufferPointer) {
+    guard let (job, dataType) = input else { return }
+    self.bytes.append(bytes, of: job.rows * job.columns * dataType.byteCount)
+  }
 
   func finish() throws(Problem) -> InferenceResult {
     guard let (job, dataType) = input else {

@@ -45,7 +45,10 @@ private final class CompressionHandler: MatrixHandler {
     layout = (try layout(parameters, dataType, header.rows, header.columns), dataType)
   }
 
-  func append(_ bytes: UnsafeRawBufferPointer) { self.bytes.append(contentsOf: bytes) }
+  func append(_ bytes: UnsafeRawBufferPointer) {
+    guard let (layout, dataType) = layout else { return }
+    self.bytes.append(bytes, of: layout.rows * layout.columns * dataType.byteCount)
+  }
 
   func finish() throws(Problem) -> Response {
     guard let (layout, dataType) = layout else {

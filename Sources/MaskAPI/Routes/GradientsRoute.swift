@@ -45,7 +45,10 @@ private final class GradientHandler: MatrixHandler {
     binary = (dataType, try job(parameters, header.rows, header.columns))
   }
 
-  func append(_ bytes: UnsafeRawBufferPointer) { self.bytes.append(contentsOf: bytes) }
+  func append(_ bytes: UnsafeRawBufferPointer) {
+    guard let (dataType, job) = binary else { return }
+    self.bytes.append(bytes, of: job.rows * job.columns * dataType.byteCount)
+  }
 
   func finish() throws(Problem) -> Response {
     guard let (dataType, job) = binary else {

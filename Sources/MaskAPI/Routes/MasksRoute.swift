@@ -67,8 +67,8 @@ private final class MaskHandler: MatrixHandler {
   }
 
   func append(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
-    guard held == nil else {
-      self.bytes += bytes
+    if let held {
+      self.bytes.append(bytes, of: held.rows * held.columns * held.dataType.byteCount)
       return
     }
     do throws(MaskJob.Failure) {

@@ -11,7 +11,7 @@ struct ValidationRoute: Route {
   let methods: [HTTPRequest.Method] = [.post]
 
   func begin(_ request: Request, _ context: RequestContext) throws(Problem) -> RequestDecision {
-    let handler = try ValidationHandler(request)
+    let handler = try ValidationHandler(request, context)
     let body = try MatrixBody(request, context, handler)
     return .receive(try BodyReception(request, context, body))
   }
@@ -21,15 +21,21 @@ struct ValidationRoute: Route {
 private final class ValidationHandler: MatrixHandler {
   let field = "mask"
   let parameters: ParameterSet
+  private let context: RequestContext
   private static let names: Set<String> = ["n", "m", "structure", "constraint", "remainder"]
   private var layout: MaskLayout?
-  private var mask = Mask(rows: 0, columns: 0)
+  private var rows = 0
+  private var columns = 0
+  /// The rows of the mask so far, packed as a `Mask` has them.
+  private var packed: [UInt8] = []
   private var element = ElementType.bool
+  private var rowByteCount: Int { (columns + 7) / 8 }
   /// The bytes of an entry that is not whole yet.
   private var partial: [UInt8] = []
   private var position = 0
 
-  init(_ request: Request) throws(Problem) {
+  init(_ request: Request, _ context: RequestContext) throws(Problem) {
+    self.context = context
     _ = try ReplyForm.negotiated(for: request, among: [.json])
     parameters = try ParameterSet(queryOf: request)
     try parameters.allowOnly(Self.names.union(["rows", "columns", "dtype"]))
@@ -38,7 +44,9 @@ private final class ValidationHandler: MatrixHandler {
   func begin(_ header: MatrixHeader) throws(Problem) {
     layout = try Self.layout(parameters, header.rows, header.columns)
     element = header.element
-    mask = Mask(rows: header.rows, columns: header.columns)
+    (rows, columns) = (header.rows, header.columns)
+    // The packed rows, in an array that doubles as it grows.
+    try context.record.reserve(3 * rows * rowByteCount)
   }
 
   func append(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
@@ -62,10 +70,16 @@ private final class ValidationHandler: MatrixHandler {
 
   /// Sets the bits of whole elements that are not zero.
   private func mark(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
+    guard !bytes.isEmpty else { return }
     let size = element.byteCount
+    let reached = (position + bytes.count / size - 1) / columns + 1
+    packed.append(contentsOf: repeatElement(0, count: reached * rowByteCount - packed.count))
     for start in stride(from: 0, to: bytes.count, by: size) {
       let entry = UnsafeRawBufferPointer(rebasing: bytes[start..<(start + size)])
-      if try isNonZero(entry) { mask[position / mask.columns, position % mask.columns] = true }
+      if try isNonZero(entry) {
+        let (row, column) = position.quotientAndRemainder(dividingBy: columns)
+        packed[row * rowByteCount + column / 8] |= 1 << UInt8(column % 8)
+      }
       position += 1
     }
   }
@@ -78,7 +92,7 @@ private final class ValidationHandler: MatrixHandler {
       bits &= ~(1 << UInt64(8 * entry.count - 1))
       if bits >= type.infinityBits {
         throw Problem(
-          SolveError.notFinite(row: position / mask.columns, column: position % mask.columns),
+          SolveError.notFinite(row: position / columns, column: position % columns),
           field: "weights"
         )
       }
@@ -90,7 +104,7 @@ private final class ValidationHandler: MatrixHandler {
     guard let layout else {
       throw Problem(.internalServerError, "The body ended before its header was read.")
     }
-    return Self.response(layout.validity(of: mask))
+    return Self.response(layout.validity(of: Mask(rows: rows, columns: columns, bytes: packed)))
   }
 
   func finish(_ document: JSONObject) throws(Problem) -> Response {

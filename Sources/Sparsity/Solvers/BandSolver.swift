@@ -45,6 +45,12 @@ public final class BandSolver: @unchecked Sendable {
     }
   }
 
+  /// Makes a solver that works by `solver`, for tests.
+  init(layout: MaskLayout, solver: any MaskSolver) {
+    self.layout = layout
+    self.solver = solver
+  }
+
   /// Turns to matrices of another shape, keeping what was prepared for the specification.
   ///
   /// - Precondition: the specification is the same.

@@ -5,6 +5,16 @@ public enum ContentEncoding: String, Sendable, Hashable, CaseIterable {
   case gzip
   case zstd
 
+  /// The memory that expanding a body takes at most, in bytes, beside what it expands to.
+  ///
+  /// A zstd frame asks for its window: 8 MiB are allowed, and libzstd adds some blocks and tables.
+  public var memory: Int {
+    switch self {
+    case .gzip: 256 << 10
+    case .zstd: 9 << 20
+    }
+  }
+
   /// Makes the encoding of a token of `Content-Encoding`, in any case (RFC 9110, section 8.4.1).
   public init?(token: some StringProtocol) {
     switch token.lowercased() {

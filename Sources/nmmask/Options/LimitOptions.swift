@@ -16,7 +16,7 @@ struct LimitOptions: ParsableArguments {
   @Option(help: "The largest JSON body, as bytes, KiB, MiB or GiB. (default: 64MiB)")
   var maxJsonBody: ByteCount?
 
-  @Option(help: "The memory that all requests may take. (default: half of the machine's)")
+  @Option(help: "The memory that all requests may take. (default: half of what there is)")
   var maxMemory: ByteCount?
 
   @Option(help: "The requests at work at once; more get 503. (default: 256)")

@@ -28,7 +28,7 @@ struct LogOptions: ParsableArguments {
     }
     var logger = Logger(label: label) { label in
       switch format {
-      case .text: StreamLogHandler.standardError(label: label)
+      case .text: TextLogHandler(label: label)
       case .json: JSONLogHandler()
       }
     }
