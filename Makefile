@@ -5,7 +5,7 @@ VENV := .venv
 # What `make serve` passes on, as in: make serve ARGUMENTS="--port 9000"
 ARGUMENTS ?=
 
-.PHONY: serve build test swift-test conformance format style clean
+.PHONY: serve build test swift-test conformance soak format style clean
 
 serve: build
 	$$($(SWIFT) build -c release --show-bin-path)/nmmask serve $(ARGUMENTS)
@@ -23,6 +23,10 @@ swift-test:
 
 conformance: build $(VENV)/.installed
 	$(VENV)/bin/python -m pytest -q Tests/Conformance
+
+# Takes SOAK_SECONDS, half an hour unless that says otherwise.
+soak: build $(VENV)/.installed
+	$(VENV)/bin/python Tests/Soak/soak.py --report Documentation/soak.md
 
 $(VENV)/.installed: Tests/Conformance/requirements.txt Tests/Conformance/models.txt
 	Scripts/prepare test

@@ -49,9 +49,12 @@ REASONS = [
     # A matrix has as many entries as its shape says, and no more than can be counted.
     (422, INFERENCE, "A matrix without entries may have sides of at most"),
     (422, "GET /v1/diversity", "has more entries than 63 bits can count"),
+    (400, INFERENCE, "'data' has .* elements, but the shape"),
     # Arrays are rectangular, of one shape with each other, and of sides that m divides.
     (422, rf"{POSTS}|{INFERENCE}", "The array is not rectangular"),
     (422, rf"{POSTS}|{INFERENCE}", "does not divide"),
+    (422, r"POST /v1/(masks|models/masks)", "'(scores|column_scale|previous_mask)' (is|has) .* but "),
+    (422, rf"{POSTS}|{INFERENCE}", "is mixed|must be an array of numbers|must be numbers"),
     # Parameters mean something together with some others only, or with some names.
     (422, rf"{POSTS}|{INFERENCE}", "means nothing to the method"),
     (422, rf"{POSTS}|{INFERENCE}", "'method' must be 'exact' unless 'structure' is 'transposable'"),
@@ -63,7 +66,7 @@ REASONS = [
     (422, "POST /v1/decompress", "'metadata' is .* but 'values' needs|The indices of the group at"),
     (422, "POST /v1/compress", "keeps"),
     # Numbers of the right kind, but not of the type that another parameter names.
-    (422, rf"{POSTS}|{INFERENCE}", "(beyond|outside) the range of"),
+    (422, rf"{POSTS}|{INFERENCE}", "(beyond|outside) the range of|is not whole, as"),
 ]
 
 
