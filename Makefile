@@ -6,6 +6,7 @@ VENV := .venv
 ARGUMENTS ?=
 
 .PHONY: serve build test swift-test conformance soak format style clean
+.PHONY: sanitize sanitize-address sanitize-thread sanitize-c differential
 
 serve: build
 	$$($(SWIFT) build -c release --show-bin-path)/nmmask serve $(ARGUMENTS)
@@ -28,6 +29,21 @@ conformance: build $(VENV)/.installed
 soak: build $(VENV)/.installed
 	$(VENV)/bin/python Tests/Soak/soak.py --report Documentation/soak.md
 
+# Documentation/testing.md says what these find and how long they take.
+sanitize: sanitize-c sanitize-address sanitize-thread
+
+sanitize-c:
+	$(MAKE) -C Tests/Sanitizers
+
+sanitize-address sanitize-thread: sanitize-%:
+	Scripts/prepare test
+	SWIFT="$(SWIFT)" Scripts/sanitize $*
+
+differential: build $(VENV)/.installed
+	NMMASK_DIFFERENTIAL_TILES=1000000 $(SWIFT) test --scratch-path .build-tests -c release \
+	  -Xswiftc -enable-testing --filter DifferentialTests
+	NMMASK_HIGHS_TILES=20000 $(VENV)/bin/python -m pytest -q Tests/Conformance/test_differential.py
+
 $(VENV)/.installed: Tests/Conformance/requirements.txt Tests/Conformance/models.txt
 	Scripts/prepare test
 	python3 -m venv $(VENV)
@@ -43,4 +59,4 @@ style:
 	Scripts/check-style
 
 clean:
-	rm -rf .build .build-tests $(VENV)
+	rm -rf .build .build-tests .build-address .build-thread .build-sanitizers $(VENV)
