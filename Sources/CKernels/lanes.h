@@ -13,8 +13,9 @@ typedef int16_t vs __attribute__((vector_size(2 * NMK_LANES)));
 /* Sixteen columns of a row. */
 typedef float vf __attribute__((vector_size(64)));
 typedef int32_t vi __attribute__((vector_size(64)));
-typedef double vd __attribute__((ext_vector_type(16)));
-typedef int64_t vl __attribute__((ext_vector_type(16)));
+/* Their memory is aligned to cache lines, as all of it, and not to the 128 bytes of their size. */
+typedef double vd __attribute__((ext_vector_type(16), aligned(64)));
+typedef int64_t vl __attribute__((ext_vector_type(16), aligned(64)));
 /* One entry of each of eight tiles. */
 typedef double vd8 __attribute__((ext_vector_type(8)));
 typedef int64_t vl8 __attribute__((ext_vector_type(8)));

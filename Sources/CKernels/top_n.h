@@ -3,7 +3,7 @@
 
 typedef uint32_t v16k __attribute__((ext_vector_type(16)));
 typedef int32_t v16i __attribute__((ext_vector_type(16)));
-typedef uint64_t v16k64 __attribute__((ext_vector_type(16)));
+typedef uint64_t v16k64 __attribute__((ext_vector_type(16), aligned(64)));
 
 NMK_INLINE uint16_t bits_of_keys(v16i mask) {
   return __builtin_bit_cast(uint16_t, __builtin_convertvector(mask, vbool));
@@ -86,7 +86,7 @@ NMK_INLINE void add_rows(
     const char *from = (const char *)strip->base + (ptrdiff_t)row * strip->row_bytes;
     const uint8_t *bits = strip->mask + (ptrdiff_t)row * strip->mask_row_bytes;
     vd kept = {0}, total = {0};
-    _Alignas(128) double values[256];
+    _Alignas(64) double values[256];
     for (size_t first = 0; first < columns; first += 256) {
       const int count = columns - first < 256 ? (int)(columns - first) : 256;
       load_double(
