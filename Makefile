@@ -42,7 +42,7 @@ sanitize-address sanitize-thread: sanitize-%:
 differential: build $(VENV)/.installed
 	NMMASK_DIFFERENTIAL_TILES=1000000 $(SWIFT) test --scratch-path .build-tests -c release \
 	  -Xswiftc -enable-testing --filter DifferentialTests
-	NMMASK_HIGHS_TILES=20000 $(VENV)/bin/python -m pytest -q Tests/Conformance/test_differential.py
+	NMMASK_HIGHS_TILES=18720 $(VENV)/bin/python -m pytest -q Tests/Conformance/test_differential.py
 
 $(VENV)/.installed: Tests/Conformance/requirements.txt Tests/Conformance/models.txt
 	Scripts/prepare test

@@ -54,13 +54,12 @@ static size_t check_call(const context *c, bool down_columns) {
     uint8_t *mask = malloc(mask_bytes);
     if (!mask) abort();
     memset(mask, 0, mask_bytes);
-    void *workspace = make_workspace(nmk_top_n_workspace_bytes(c->m));
+    void *workspace = workspace_of(nmk_top_n_workspace_bytes(c->m));
     const nmk_strip strip = {
       .base = a.base, .row_bytes = a.row_bytes, .strips = c->strips, .tiles = c->tiles,
       .dtype = c->dtype, .mask = mask, .mask_row_bytes = (ptrdiff_t)bytes};
     nmk_sums sums;
     table->top_n(&strip, c->n, c->m, down_columns, workspace, &sums);
-    free(workspace);
     calls++;
     if (is_finite) {
       if (!first) check_groups(c, &a, down_columns, mask, bytes);

@@ -18,12 +18,11 @@ static result solve(
   result r = {.mask = malloc(bytes)};
   if (!r.mask) abort();
   memset(r.mask, 0, bytes);
-  void *workspace = make_workspace(nmk_workspace_bytes(plan, c->strips * c->tiles));
+  void *workspace = workspace_of(nmk_workspace_bytes(plan, c->strips * c->tiles));
   const nmk_strip strip = {
     .base = a->base, .row_bytes = a->row_bytes, .strips = c->strips, .tiles = c->tiles,
     .dtype = c->dtype, .mask = r.mask, .mask_row_bytes = (ptrdiff_t)mask_row_bytes};
   table->transposable(plan, &strip, workspace, &r.sums);
-  free(workspace);
   return r;
 }
 

@@ -62,8 +62,8 @@ double magnitude(const matrix *matrix, nmk_dtype dtype, size_t row, size_t colum
 /* A number that orders magnitudes exactly. */
 uint64_t magnitude_key(const matrix *matrix, nmk_dtype dtype, size_t row, size_t column);
 
-/* `bytes` at a multiple of 64, and not one more. */
-void *make_workspace(size_t bytes);
+/* `bytes` at a multiple of 64, and not one more, until the next call. */
+void *workspace_of(size_t bytes);
 
 /* Ends the process with the context unless `condition`. */
 void require(bool condition, const context *context, const char *what);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Random matrices of every element type. */
 #include <math.h>
+#include <sanitizer/asan_interface.h>
 #include <string.h>
 
 #include "driver.h"
@@ -67,8 +68,8 @@ static uint64_t float_bits(double x, format f, int exponent_bits) {
 static uint64_t entry(const context *c, size_t i, size_t j, uint64_t *state) {
   const format f = formats[c->dtype];
   const uint64_t all = f.bytes == 8 ? ~0ull : (1ull << (f.bytes * 8)) - 1;
-  const int exponent_bits = f.bytes * 8 - 1 - f.fraction;
-  /* One past the largest finite number. */
+  const int exponent_bits = f.is_integer ? 1 : f.bytes * 8 - 1 - f.fraction;
+  /* One past the largest finite number; of no use to integers. */
   const uint64_t infinity = ((1ull << exponent_bits) - 1) << (f.is_integer ? 0 : f.fraction);
   const uint64_t random = next_random(state);
   const uint64_t sign = f.has_sign ? random >> 63 << (f.bytes * 8 - 1) : 0;
@@ -151,9 +152,21 @@ double magnitude(const matrix *a, nmk_dtype dtype, size_t row, size_t column) {
   return ldexp((double)significand, (exponent > 0 ? exponent : 1) - bias - f.fraction);
 }
 
-void *make_workspace(size_t bytes) {
-  void *result;
-  if (posix_memalign(&result, 64, bytes)) abort();
-  memset(result, 0xa5, bytes);
-  return result;
+void *workspace_of(size_t bytes) {
+  /* One for all calls, full of what the last one left; the part not asked for may not be touched.
+     To allocate and clear megabytes for each call would take longer than the calls. */
+  static char *memory;
+  static size_t size;
+  if (bytes > size) {
+    if (memory) ASAN_UNPOISON_MEMORY_REGION(memory, size);
+    free(memory);
+    size = 2 * bytes;
+    void *fresh;
+    if (posix_memalign(&fresh, 64, size)) abort();
+    memory = fresh;
+    memset(memory, 0xa5, size);
+  }
+  ASAN_UNPOISON_MEMORY_REGION(memory, bytes);
+  ASAN_POISON_MEMORY_REGION(memory + bytes, size - bytes);
+  return memory;
 }
