@@ -104,6 +104,27 @@ def test_no_request_writes_a_line_of_its_own(log_format):
     assert not hidden or log_format == "json" and all(ord(letter) >= 127 for letter in hidden)
 
 
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_secrets_are_in_no_log(tmp_path, log_format):
+    """At the most talkative level: tokens, right or wrong, queries and numbers of bodies."""
+    (tmp_path / "tokens").write_text("token-4711\n")
+    server = Server("--token-file", str(tmp_path / "tokens"), "--log-format", log_format,
+                    "--log-level", "trace")
+    try:
+        for token in ("token-4711", "token-4712"):
+            for body in (b'{"weights":[[86.753094,1]],"n":1,"m":2}', b'{"weights":[[86.753094,'):
+                reply = requests.post(
+                    server.url + "/v1/masks?structure=row&remainder=query-4713", body, timeout=20,
+                    headers={"Authorization": f"Bearer {token}", "X-Other": "field-4714"})
+                assert reply.status_code in (400, 401, 422)
+    finally:
+        assert server.stop() == 0
+    text = "".join(server.log)
+    assert text.count("/v1/masks") >= 4
+    for secret in ("4711", "4712", "4713", "4714", "86.753094"):
+        assert secret not in text
+
+
 # MARK: Descriptors
 
 def ask_for_health(connection):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The page about trouble names tests that there are."""
+"""The pages about trouble and security name tests that there are."""
 
 import ast
 import re
@@ -8,23 +8,35 @@ import pytest
 
 from server import REPOSITORY
 
-ROWS = [
-    [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
-    for line in (REPOSITORY / "Documentation/trouble.md").read_text().splitlines()
-    if line.startswith("|")][2:]
+
+
+def rows(page, heading):
+    """The rows of the table whose first column is called so."""
+    lines = iter((REPOSITORY / page).read_text().splitlines())
+    for line in lines:
+        if line.startswith(f"| {heading} |"):
+            next(lines)
+            for row in lines:
+                if not row.startswith("|"):
+                    return
+                yield [cell.strip() for cell in re.split(r"(?<!\\)\|", row.strip().strip("|"))]
+
+
+TROUBLE = list(rows("Documentation/trouble.md", "fault"))
+PROMISES = list(rows("SECURITY.md", "promise"))
 
 
 def test_there_are_rows():
-    assert len(ROWS) >= 35
-    assert len({row[0] for row in ROWS}) == len(ROWS)
+    assert len(TROUBLE) >= 35 and len(PROMISES) >= 15
+    assert len({row[0] for row in TROUBLE}) == len(TROUBLE)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=[row[0] for row in ROWS])
+@pytest.mark.parametrize("row", TROUBLE + PROMISES, ids=lambda row: row[0][:50])
 def test_named_tests_exist(row):
-    assert len(row) == 4 and all(row)
-    names = re.findall(r"`([^`]+::[^`]+)`", row[3])
+    assert len(row) in (2, 4) and all(row)
+    names = re.findall(r"`([^`]+::[^`]+)`", row[-1])
     assert names, "a row without a test"
-    assert re.sub(r"`[^`]+`", "", row[3]).strip() == ""
+    assert re.sub(r"`[^`]+`", "", row[-1]).strip() == ""
     for name in names:
         file, function = name.split("::")
         assert function in functions(file), f"there is no test {name}"
