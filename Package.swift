@@ -113,3 +113,19 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// The fuzz targets need every module instrumented: `Scripts/fuzz` asks for them.
+if Context.environment["NMMASK_FUZZING"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "nmmask-fuzz",
+      dependencies: [
+        "CZlib", "CZstd", "MaskAPI", "MicroHTTP", "Sparsity", "TensorIO",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      path: "Tests/Fuzzing/Targets",
+      swiftSettings: swiftSettings + [.unsafeFlags(["-parse-as-library"])]
+    )
+  )
+}

@@ -50,7 +50,8 @@ typedef struct engine {
   finish_memory *finish;
   /* One for each tile. */
   double *kept, *total;
-  double gap;
+  double *gaps; /* undefined until the first that is not 0 */
+  bool has_gaps;
   nmk_sums *sums;
   queue queues[DEEP_PASS + 1];
 } engine;
@@ -148,6 +149,15 @@ NMK_INLINE vd8 tie_breaks(const nmk_plan *plan, int i, int j, bool is_coarse) {
   return __builtin_convertvector(is_coarse ? whole >> TIE_SHIFT : whole, vd8);
 }
 
+/* Keeps a tile's gap, to be added up in the order of the tiles: that in which they are settled is
+   not the same with each set. */
+static void note_gap(engine *e, size_t tile, double gap) {
+  if (gap == 0) return;
+  if (!e->has_gaps) memset(e->gaps, 0, e->strip->tiles * e->strip->strips * sizeof(double));
+  e->has_gaps = true;
+  e->gaps[tile] = gap;
+}
+
 /* Solves one tile by augmenting paths from where the sweeps left it. */
 static void settle_alone(engine *e, const pending_tile *tile) {
   const nmk_plan *plan = e->plan;
@@ -177,7 +187,7 @@ static void settle_alone(engine *e, const pending_tile *tile) {
     *(vd8 *)(kept + j) = sum;
   }
   e->kept[tile_index(e, tile->strip, tile->place)] = sum_pairwise(kept, pitch) * inverse;
-  e->gap += gap * inverse;
+  note_gap(e, tile_index(e, tile->strip, tile->place), gap * inverse);
   for (int i = 0; i < m; i++)
     put_bits(mask_row(e, tile->strip, i), (size_t)tile->place * (size_t)m, m, f->kept[i]);
   e->sums->settled[3]++;
@@ -317,7 +327,7 @@ static void set_up(
   e->sweep = sweep_for(plan->n, plan->m);
   e->size = dtype_bytes(strip->dtype);
   e->is_wide = strip->dtype == NMK_F64 || strip->dtype == NMK_I32 || strip->dtype == NMK_I64;
-  e->gap = 0;
+  e->has_gaps = false;
   e->weights = take(&memory, m * row);
   e->inverse = take(&memory, row);
   e->u = take(&memory, row);
@@ -343,6 +353,7 @@ static void set_up(
   }
   e->kept = take(&memory, tiles * sizeof(double));
   e->total = take(&memory, tiles * sizeof(double));
+  e->gaps = take(&memory, tiles * sizeof(double));
 }
 
 #include "keep_all.h"
@@ -379,5 +390,6 @@ static void transposable(
     sums->kept += e->kept[t];
     sums->total += e->total[t];
   }
-  sums->gap = e->gap;
+  if (e->has_gaps)
+    for (size_t t = 0; t < strip->tiles * strip->strips; t++) sums->gap += e->gaps[t];
 }

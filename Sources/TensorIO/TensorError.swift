@@ -24,6 +24,8 @@ public enum TensorError: Error, Sendable, Hashable {
   case shapeTooLarge(shape: [Int])
   /// The data are shorter or longer than the shape says.
   case wrongByteCount(expected: Int, received: Int)
+  /// The data go on where the shape says that they end; how far was not looked at.
+  case tooManyBytes(expected: Int)
   /// The file ends inside its header.
   case truncatedHeader(TensorFormat, received: Int)
   /// A text is not base64.
@@ -35,7 +37,7 @@ public enum TensorError: Error, Sendable, Hashable {
     case .irregular, .notWhole, .outOfRange: .value
     // A header beyond its limit is taken for garbage: no honest one is near it.
     case .malformedHeader, .headerTooLong, .duplicateTensor, .badLayout, .shapeTooLarge,
-      .wrongByteCount, .truncatedHeader, .malformedBase64:
+      .wrongByteCount, .tooManyBytes, .truncatedHeader, .malformedBase64:
       .syntax
     case .unsupportedType: .unsupported
     }
@@ -85,6 +87,8 @@ public enum TensorError: Error, Sendable, Hashable {
       "The shape \(shape) has more elements than can be addressed."
     case .wrongByteCount(let expected, let received):
       "The data are \(received) bytes long; the shape and type need \(expected)."
+    case .tooManyBytes(let expected):
+      "The data are longer than the \(expected) bytes that the shape and type need."
     case .truncatedHeader(let format, let received):
       "The \(format.rawValue) file ends inside its header, after \(received) bytes."
     case .malformedBase64(let reason, let offset):

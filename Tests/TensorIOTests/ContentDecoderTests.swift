@@ -219,6 +219,56 @@ private func sample(_ count: Int, seed: UInt64) -> [UInt8] {
     let error = ContentError.windowTooLarge(limit: 8 << 20)
     #expect(expanded(zstandard(bytes, windowLog: 24), .zstd) == .failure(error))
     #expect(error.kind == .unsupported)
+    // 256 times "a", in a window of 1.75 GiB that the library does not need for a whole frame.
+    let small: [UInt8] = [
+      0x28, 0xb5, 0x2f, 0xfd, 0x40, 0xa6, 0x00, 0x00, 0x03, 0x08, 0x00, 0x61,
+    ]
+    for chunk in [Int.max, 1, 4, 5, 6, 7] {
+      #expect(expanded(small, .zstd, chunk: chunk) == .failure(error))
+    }
+    var narrow = small
+    narrow[5] = 0x60
+    #expect(expanded(narrow, .zstd) == .success([UInt8](repeating: 0x61, count: 256)))
+  }
+
+  /// libzstd alone takes the frame in pieces: an empty last block escapes its check.
+  @Test func `a zstd frame is as long as it promises`() {
+    // A header that promises 224 bytes, an empty last block, and the sum of no data.
+    let frame: [UInt8] = [
+      0x28, 0xb5, 0x2f, 0xfd, 0x24, 0xe0, 0x01, 0x00, 0x00, 0x99, 0xe9, 0xd8, 0x51,
+    ]
+    let whole = zstandard(sample(300, seed: 9), windowLog: 20)
+    for chunk in [Int.max, 1, 3] {
+      for body in [frame, whole + frame, frame + whole] {
+        guard case .failure(.corrupt(.zstd, _)) = expanded(body, .zstd, chunk: chunk) else {
+          Issue.record("taken in pieces of \(chunk)")
+          continue
+        }
+      }
+      #expect(
+        expanded(whole + whole, .zstd, chunk: chunk)
+          == .success(sample(300, seed: 9) + sample(300, seed: 9))
+      )
+    }
+  }
+
+  /// Formats before the RFC are refused even where the library has kept their decoders.
+  @Test func `old formats of zstd are refused`() {
+    // An empty frame of version 0.7.
+    let old: [UInt8] = [0x27, 0xb5, 0x2f, 0xfd, 0x04, 0x01, 0x00, 0x00, 0x00]
+    let skippable: [UInt8] = [0x5a, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 7, 7]
+    let frame = zstandard(sample(300, seed: 9))
+    for chunk in [Int.max, 1] {
+      guard case .failure(.corrupt(.zstd, _)) = expanded(old, .zstd, chunk: chunk) else {
+        Issue.record("taken in pieces of \(chunk)")
+        continue
+      }
+      #expect(expanded(frame + old, .zstd, chunk: chunk) == .failure(.trailingBytes(.zstd)))
+      #expect(
+        expanded(skippable + frame + skippable, .zstd, chunk: chunk)
+          == .success(sample(300, seed: 9))
+      )
+    }
   }
 
   @Test func `names of encodings`() {

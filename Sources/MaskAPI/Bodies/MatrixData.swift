@@ -64,7 +64,10 @@ final class MatrixData {
 
   func append(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
     received += bytes.count
-    guard received <= expected else { throw wrongLength(received) }
+    guard received <= expected else {
+      // How much has come by now depends on the network; the answer must not.
+      throw Problem(TensorError.tooManyBytes(expected: expected), field: sink.field)
+    }
     guard swapsBytes || isColumnMajor else { return try sink.append(bytes) }
     buffer.append(bytes, of: expected)
     if !isColumnMajor { try passOnSwapped() }
@@ -94,7 +97,7 @@ final class MatrixData {
     }
   }
 
-  /// A body of `length` bytes, or at least as many, where another size was promised.
+  /// A body of `length` bytes where another size was promised.
   func wrongLength(_ length: Int) -> Problem {
     Problem(
       TensorError.wrongByteCount(expected: expected, received: length),

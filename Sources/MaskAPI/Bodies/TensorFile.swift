@@ -32,7 +32,8 @@ final class TensorFile {
   /// Takes the next bytes of the data.
   func append(_ data: UnsafeRawBufferPointer) throws(Problem) {
     guard data.count <= header.dataByteCount - bytes.count else {
-      throw wrongLength(bytes.count + data.count)
+      let error = TensorError.tooManyBytes(expected: header.dataByteCount)
+      throw Problem(.badRequest, error.message)
     }
     bytes.append(data, of: header.dataByteCount)
   }

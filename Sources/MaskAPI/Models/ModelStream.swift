@@ -67,7 +67,7 @@ final class ModelStream {
         TensorError.truncatedHeader(.safetensors, received: received).message
       )
     }
-    guard tensorIndex == tensors.count else { throw wrongLength }
+    guard tensorIndex == tensors.count else { throw wrongLength(received) }
     try run.solver.finish()
     return run.report
   }
@@ -102,7 +102,7 @@ final class ModelStream {
   private func distribute(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
     var rest = bytes
     while !rest.isEmpty {
-      guard tensorIndex < tensors.count, let run else { throw wrongLength }
+      guard tensorIndex < tensors.count, let run else { throw wrongLength(nil) }
       let tensor = tensors[tensorIndex]
       let size = tensor.dataRange.count
       let part = UnsafeRawBufferPointer(rebasing: rest.prefix(size - filled))
@@ -137,12 +137,14 @@ final class ModelStream {
     filled = 0
   }
 
-  private var wrongLength: Problem {
+  /// - Parameter received: the size of the whole file; nil where it goes on, since how much has come
+  ///   by now depends on the network.
+  private func wrongLength(_ received: Int?) -> Problem {
     let expected = tensors.last?.dataRange.upperBound ?? 0
+    let found = received.map { "but the whole file \($0)" } ?? "and more follow"
     return Problem(
       .badRequest,
-      "The file is not as long as its header says: the tensors have \(expected) bytes, but the "
-        + "whole body \(received)."
+      "The file is not as long as its header says: the tensors have \(expected) bytes, \(found)."
     )
   }
 }

@@ -138,6 +138,21 @@ struct ExactKernelTests {
     }
   }
 
+  @Test("Gaps are added in the order of the tiles, not in that in which they are settled")
+  func gapOrder() throws {
+    // Bytes that a search found: as float32 they span 75 orders, so that gaps are left.
+    let period: [UInt8] = [
+      0x61, 0x75, 0x9f, 0x86, 0x00, 0x00, 0x00, 0x0e, 0x13, 0x66, 0x61, 0x75, 0x9f, 0x86, 0x00,
+      0x60,
+      0x2b,
+    ]
+    let values = (0..<(14 * 119)).map { index in
+      let bytes = (0..<4).map { UInt32(period[(4 * index + $0) % period.count]) << UInt32(8 * $0) }
+      return Float(bitPattern: bytes.reduce(0, |))
+    }
+    try check(Strips(values, .float32, columns: 119), Pattern(n: 1, m: 7), "spread")
+  }
+
   @Test("The first pass settles nearly all tiles of normal weights, with every set")
   func firstPass() throws {
     for (n, m, share) in [(1, 2, 0.99), (2, 4, 0.95), (3, 6, 0.95), (4, 8, 0.85), (8, 16, 0.65)] {
