@@ -166,8 +166,8 @@ def test_out_of_descriptors(open_connections):
         set_limit(server.process, nofile=descriptors(server))
         waiting = [server.connect(timeout=20) for _ in range(10)]
         before = server.cpu_seconds
-        time.sleep(1)
-        assert server.cpu_seconds - before < 0.2
+        time.sleep(2)
+        assert server.cpu_seconds - before < 0.1
         # Who is connected is served on.
         assert all(ask_for_health(connection) for connection in kept)
         set_limit(server.process, nofile=1024)

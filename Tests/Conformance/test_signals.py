@@ -166,12 +166,14 @@ def test_pause_under_load():
 def test_signals_that_do_no_harm(tmp_path):
     """SIGHUP, SIGPIPE, which a client can cause, and a second SIGTERM."""
     (tmp_path / "tokens").write_text("secret\n")
-    server = Server("--token-file", str(tmp_path / "tokens"))
-    for number in (signal.SIGHUP, signal.SIGPIPE):
-        for _ in range(3):
-            server.process.send_signal(number)
-        time.sleep(0.2)
-        assert server.is_alive
-    server.process.send_signal(signal.SIGTERM)
-    server.process.send_signal(signal.SIGTERM)
-    assert server.stop() == 0
+    for _ in range(8):
+        # The first comes as soon as the service listens.
+        server = Server("--token-file", str(tmp_path / "tokens"))
+        for number in (signal.SIGHUP, signal.SIGPIPE):
+            for _ in range(3):
+                server.process.send_signal(number)
+            time.sleep(0.1)
+            assert server.is_alive
+        server.process.send_signal(signal.SIGTERM)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.stop() == 0
