@@ -68,15 +68,20 @@ struct NumericArrayBuilder {
     )
   }
 
-  /// Makes room for all numbers, as many as the part of the text that was read lets expect.
+  /// Makes room for all numbers, as many as the part of the text that was read lets expect, before
+  /// the array would be moved again and again.
   ///
-  /// Memory that turns out not to be needed is never touched, and so never taken.
+  /// Never for more numbers than bytes were read, so that a client's announcement takes no memory.
   mutating func makeRoom(read: Int, of total: Int, budget: Int) {
-    guard irregularity == nil, values.count >= 1024, read > 0, total > read else { return }
-    let expected = Double(values.count) * Double(total) / Double(read)
-    guard expected > Double(values.capacity) else { return }
-    let room = min(1.02 * expected + 4096, Double(values.count + max(0, budget) / 8))
-    values.reserveCapacity(Int(room))
+    guard irregularity == nil, values.count >= 1024, total > read,
+      values.capacity - values.count < 1 << 14
+    else { return }
+    let expected = 1.02 * Double(values.count) * Double(total) / Double(read) + 4096
+    let allowed = Double(min(read, values.count + max(0, budget) / 8))
+    let room = Int(min(expected, allowed))
+    if room >= 2 * values.capacity || Double(room) >= expected - 1 && room > values.capacity {
+      values.reserveCapacity(room)
+    }
   }
 
   // MARK: Single events
