@@ -68,10 +68,13 @@ struct MemoryLimits {
   /// Asked only where it may say no: with resource limits, or where it promises no more memory than
   /// there is.
   func hasRoom(for count: Int) -> Bool {
-    guard Self.limit(RLIMIT_AS) != nil || Self.limit(RLIMIT_DATA) != nil || Self.isPromiseKept
-    else { return true }
     let (size, overflow) = count.addingReportingOverflow(Self.margin)
     guard !overflow else { return false }
+    // Reckoned, not tried: while it is tried, others would find the memory taken.
+    if Self.limit(RLIMIT_AS) != nil || Self.limit(RLIMIT_DATA) != nil {
+      guard let resourceHeadroom, resourceHeadroom >= size else { return false }
+    }
+    guard Self.isPromiseKept else { return true }
     let area = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
     guard let area, area != MAP_FAILED else { return false }
     munmap(area, size)
