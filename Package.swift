@@ -92,7 +92,7 @@ let package = Package(
     ),
     .testTarget(
       name: "TensorIOTests",
-      dependencies: ["CZlib", "CZstd", "TensorIO"],
+      dependencies: ["CZlib", "CZstd", "SyntheticWeights", "TensorIO"],
       swiftSettings: swiftSettings
     ),
     .testTarget(
@@ -120,7 +120,7 @@ if Context.environment["NMMASK_FUZZING"] != nil {
     .executableTarget(
       name: "nmmask-fuzz",
       dependencies: [
-        "CZlib", "CZstd", "MaskAPI", "MicroHTTP", "Sparsity", "TensorIO",
+        "CZlib", "CZstd", "MaskAPI", "MicroHTTP", "Sparsity", "SyntheticWeights", "TensorIO",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),
       ],

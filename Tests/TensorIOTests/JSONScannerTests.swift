@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import SyntheticWeights
 import Testing
 
 @testable import TensorIO
@@ -64,7 +65,7 @@ import Testing
     #expect(parse(bytes, cuts: Array(1..<bytes.count)) == whole)
     let seed = freshSeed()
     print("seed \(seed)")
-    var random = Random(seed: seed)
+    var random = SplitMix64(seed: seed)
     for _ in 0..<500 {
       let cuts = (0..<Int.random(in: 1...20, using: &random))
         .map { _ in Int.random(in: 0...bytes.count, using: &random) }.sorted()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import Sparsity
+import SyntheticWeights
 import Testing
 
 @testable import TensorIO
@@ -46,7 +47,7 @@ import Testing
   @Test func `strings come back`() {
     let seed = freshSeed()
     print("seed \(seed)")
-    var random = Random(seed: seed)
+    var random = SplitMix64(seed: seed)
     var strings = ["", "\"\\/\u{0}\u{1f}\u{7f}\u{2028}😀é", "e\u{301}"]
     for _ in 0..<500 {
       var scalars = String.UnicodeScalarView()
@@ -71,7 +72,7 @@ import Testing
   @Test func `numbers come back`() {
     let seed = freshSeed()
     print("seed \(seed)")
-    var random = Random(seed: seed)
+    var random = SplitMix64(seed: seed)
     for index in 0..<50_000 {
       let double =
         index % 2 == 0
@@ -118,7 +119,7 @@ import Testing
   @Test func `masks come back`() {
     let seed = freshSeed()
     print("seed \(seed)")
-    var random = Random(seed: seed)
+    var random = SplitMix64(seed: seed)
     for columns in 0...40 {
       let rows = Int.random(in: 0...5, using: &random)
       let count = rows * BitPacking.rowByteCount(columns: columns)
@@ -153,7 +154,7 @@ import Testing
   func `elements of every type come back`(type: DataType) throws {
     let seed = freshSeed()
     print("seed \(seed)")
-    var random = Random(seed: seed)
+    var random = SplitMix64(seed: seed)
     let bytes = (0..<(60 * type.byteCount)).map { _ in UInt8.random(in: 0...255, using: &random) }
     for layout in [JSONWriter.Layout.nested, .flat] {
       let text = text { writer in

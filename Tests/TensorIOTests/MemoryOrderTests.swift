@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import SyntheticWeights
 import Testing
 
 @testable import TensorIO
@@ -9,7 +10,7 @@ import Testing
   func `bytes are swapped once, however they arrive`(size: Int) {
     let seed = freshSeed()
     print("seed \(seed)")
-    var random = Random(seed: seed)
+    var random = SplitMix64(seed: seed)
     let source = (0..<(size * 100)).map { _ in UInt8.random(in: 0...255, using: &random) }
     let expected = stride(from: 0, to: source.count, by: size)
       .flatMap { source[$0..<($0 + size)].reversed() }

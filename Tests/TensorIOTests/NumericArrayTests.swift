@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import Sparsity
+import SyntheticWeights
 import Testing
 
 @testable import TensorIO
@@ -81,7 +82,7 @@ import Testing
   @Test func `floats round to nearest even, once`() throws {
     let seed = freshSeed()
     print("seed \(seed)")
-    var random = Random(seed: seed)
+    var random = SplitMix64(seed: seed)
     for index in 0..<300_000 {
       var value = Double(bitPattern: random.next())
       switch index % 4 {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import SyntheticWeights
 import Testing
 
 @testable import TensorIO
 
 @Suite struct ShortDecimalTests {
   /// A number of the form that is read in one go, or of one beside it.
-  private func token(using random: inout Random) -> String {
-    let digits = { (count: Int, random: inout Random) in
+  private func token(using random: inout SplitMix64) -> String {
+    let digits = { (count: Int, random: inout SplitMix64) in
       String((0..<count).map { _ in Character("\(Int.random(in: 0...9, using: &random))") })
     }
     let sign = Bool.random(using: &random) ? "-" : ""
@@ -24,7 +25,7 @@ import Testing
   @Test func `numbers in a long row are those that the standard library reads`() throws {
     let seed = freshSeed()
     print("seed \(seed)")
-    var random = Random(seed: seed)
+    var random = SplitMix64(seed: seed)
     for _ in 0..<200 {
       let texts = (0..<200).map { _ in token(using: &random) }
       let separator = Bool.random(using: &random) ? "," : ", "
@@ -39,7 +40,7 @@ import Testing
   @Test func `a row with a fault in it is refused as it is byte by byte`() throws {
     let seed = freshSeed()
     print("seed \(seed)")
-    var random = Random(seed: seed)
+    var random = SplitMix64(seed: seed)
     let faults = Array("0123456789.,-+eE []{}\"a\u{0}/:".utf8)
     for _ in 0..<3000 {
       var bytes = Array(

@@ -2,23 +2,6 @@
 
 @testable import TensorIO
 
-/// SplitMix64 (G. Steele, D. Lea and C. Flood, 2014): a stream of words that a seed repeats.
-struct Random: RandomNumberGenerator {
-  var state: UInt64
-
-  init(seed: UInt64) {
-    state = seed
-  }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var word = state
-    word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
-    return word ^ (word >> 31)
-  }
-}
-
 /// A seed for a random test, which the test prints.
 func freshSeed() -> UInt64 { .random(in: 0 ... .max) }
 

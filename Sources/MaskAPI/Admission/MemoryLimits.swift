@@ -53,27 +53,25 @@ struct MemoryLimits {
 
   /// What RLIMIT_AS and RLIMIT_DATA leave beside what the process has now; nil without such limits.
   var resourceHeadroom: Int? {
+    let (addresses, data) = (Self.limit(RLIMIT_AS), Self.limit(RLIMIT_DATA))
+    guard addresses != nil || data != nil else { return nil }
     let pages = (text("/proc/self/statm") ?? "").split(separator: " ").compactMap { Int($0) }
     guard pages.count > 5 else { return nil }
     let size = sysconf(Int32(_SC_PAGESIZE))
-    let headrooms = [
-      Self.limit(RLIMIT_AS).map { $0 - pages[0] * size },
-      Self.limit(RLIMIT_DATA).map { $0 - pages[5] * size },
-    ]
-    return headrooms.compactMap { $0 }.min()
+    return min(
+      addresses.map { $0 - pages[0] * size } ?? .max,
+      data.map { $0 - pages[5] * size } ?? .max
+    )
   }
 
   /// Whether the system would give `count` bytes more now.
   ///
-  /// Asked only where it may say no: with resource limits, or where it promises no more memory than
-  /// there is.
+  /// With resource limits that is reckoned, not tried: while one request tried, others would find
+  /// the memory taken.
   func hasRoom(for count: Int) -> Bool {
     let (size, overflow) = count.addingReportingOverflow(Self.margin)
     guard !overflow else { return false }
-    // Reckoned, not tried: while it is tried, others would find the memory taken.
-    if Self.limit(RLIMIT_AS) != nil || Self.limit(RLIMIT_DATA) != nil {
-      guard let resourceHeadroom, resourceHeadroom >= size else { return false }
-    }
+    if let resourceHeadroom, resourceHeadroom < size { return false }
     guard Self.isPromiseKept else { return true }
     let area = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
     guard let area, area != MAP_FAILED else { return false }

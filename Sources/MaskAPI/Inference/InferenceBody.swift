@@ -36,10 +36,10 @@ final class InferenceBody: BodyConsumer {
   ) throws(Problem) {
     self.model = model
     self.context = context
-    json = JSONBody(context, length: nil)
     // The size of a compressed body says nothing about what is in it.
     announced = try request.contentEncoding() == nil ? request.contentLength : nil
     jsonLength = try Self.jsonLength(request, announced: announced)
+    json = JSONBody(context, length: jsonLength ?? announced)
     let configuration = context.service.configuration
     if jsonLength ?? announced ?? 0 > configuration.maximumJSONBody {
       throw MatrixBody.tooLarge(configuration.maximumJSONBody)

@@ -54,7 +54,7 @@ final class MaskRun: InferenceRun {
       try MaskLayout(parameters.specification, rows: header.rows, columns: header.columns)
     }
     // The reply has the mask as bytes or, in JSON, as words.
-    job = try context.makeMaskJob(
+    job = try context.solving.makeMaskJob(
       layout,
       dataType,
       parameters,

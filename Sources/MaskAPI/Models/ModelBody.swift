@@ -109,7 +109,7 @@ final class ModelBody: BodyConsumer {
   }
 
   private func beginJSON(_ prefix: [UInt8]) throws(Problem) -> State {
-    let json = JSONBody(context, length: nil)
+    let json = JSONBody(context, length: announced)
     let result = prefix.withUnsafeBytes { bytes in
       Result { () throws(Problem) in try json.consume(bytes) }
     }

@@ -148,7 +148,7 @@ private final class MaskHandler: MatrixHandler {
       case (.json, .bits): entries / 6
       case (.json, .array): 2 * entries
       }
-    return try context.makeMaskJob(layout, dataType, parameters, replySize: replySize)
+    return try context.solving.makeMaskJob(layout, dataType, parameters, replySize: replySize)
   }
 
   /// Answers a matrix in memory.

@@ -17,19 +17,6 @@ extension RequestContext {
     )
   }
 
-  /// Makes the job of a mask, within the request's time and memory.
-  ///
-  /// - Parameter replySize: what the reply will take, in bytes.
-  /// - Throws: 422 where the job would take too long, 413 or 503 where memory is short.
-  func makeMaskJob(
-    _ layout: MaskLayout,
-    _ dataType: DataType,
-    _ parameters: MaskParameters,
-    replySize: Int
-  ) throws(Problem) -> MaskJob {
-    try solving.makeMaskJob(layout, dataType, parameters, replySize: replySize)
-  }
-
   /// Takes the result of a job, and notes for logs and metrics what it was.
   ///
   /// - Parameter field: the name of the matrix in the request.

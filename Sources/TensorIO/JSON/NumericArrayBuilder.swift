@@ -73,15 +73,17 @@ struct NumericArrayBuilder {
   ///
   /// Never for more numbers than bytes were read, so that a client's announcement takes no memory.
   mutating func makeRoom(read: Int, of total: Int, budget: Int) {
+    // With room for about one more piece of the text, nothing is moved yet.
     guard irregularity == nil, values.count >= 1024, total > read,
       values.capacity - values.count < 1 << 14
     else { return }
-    let expected = 1.02 * Double(values.count) * Double(total) / Double(read) + 4096
-    let allowed = Double(min(read, values.count + max(0, budget) / 8))
-    let room = Int(min(expected, allowed))
-    if room >= 2 * values.capacity || Double(room) >= expected - 1 && room > values.capacity {
-      values.reserveCapacity(room)
-    }
+    let expected = Double(values.count) * Double(total) / Double(read)
+    guard expected > Double(values.capacity) else { return }
+    let allowed = min(read, values.count + max(0, budget) / 8)
+    let room = Int(min(1.02 * expected + 4096, Double(allowed)))
+    // Else it is worth no move.
+    guard Double(room) >= expected || room / 2 >= values.capacity else { return }
+    values.reserveCapacity(room)
   }
 
   // MARK: Single events

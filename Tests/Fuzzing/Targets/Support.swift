@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import Glibc
+import SyntheticWeights
 
 /// Stops the process, which libFuzzer takes for a find, where a property does not hold.
 @inline(__always)
@@ -26,21 +27,17 @@ func complain(_ line: String) {
 
 /// Choices that are a function of the input, so that the input alone repeats a find.
 ///
-/// SplitMix64 (G. Steele, D. Lea and C. Flood, 2014), begun with the FNV-1a sum of the input.
+/// The generator is begun with the FNV-1a sum of the input.
 struct Choices: RandomNumberGenerator {
-  private var state: UInt64
+  private var generator: SplitMix64
 
   init(of input: UnsafeRawBufferPointer) {
-    state = input.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    generator = SplitMix64(
+      seed: input.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    )
   }
 
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var word = state
-    word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
-    return word ^ (word >> 31)
-  }
+  mutating func next() -> UInt64 { generator.next() }
 
   /// A number below `limit`, which must be small: its bias is of no matter here.
   mutating func below(_ limit: Int) -> Int { Int(truncatingIfNeeded: next() >> 33) % limit }
