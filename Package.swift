@@ -61,7 +61,7 @@ let package = Package(
     ),
     .target(
       name: "TensorIO",
-      dependencies: ["CZlib", "CZstd", "Sparsity"],
+      dependencies: ["CKernels", "CZlib", "CZstd", "Sparsity"],
       swiftSettings: swiftSettings
     ),
     .target(

@@ -33,6 +33,7 @@ static const struct part {
   {"top_n", check_top_n},
   {"gradients", check_gradients},
   {"flow", check_flow},
+  {"decimals", check_decimals},
 };
 
 int main(int count, char **arguments) {

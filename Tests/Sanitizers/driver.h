@@ -73,3 +73,4 @@ size_t check_transposable(uint64_t seed);
 size_t check_top_n(uint64_t seed);
 size_t check_gradients(uint64_t seed);
 size_t check_flow(uint64_t seed);
+size_t check_decimals(uint64_t seed);

@@ -12,9 +12,20 @@ import Testing
       String((0..<count).map { _ in Character("\(Int.random(in: 0...9, using: &random))") })
     }
     let sign = Bool.random(using: &random) ? "-" : ""
-    let count = Int.random(in: 1...16, using: &random)
+    let count = Int.random(in: 1...24, using: &random)
     let plain = "\(sign)\(digits(1, &random)).\(digits(count, &random))"
-    switch Int.random(in: 0..<12, using: &random) {
+    switch Int.random(in: 0..<16, using: &random) {
+    case 3: return "\(sign)\(Int.random(in: 10...Int(1e17), using: &random)).\(digits(2, &random))"
+    case 4: return "\(sign)0.000\(digits(17, &random))"
+    case 5:
+      let value = Double.random(in: -1...1, using: &random)
+      return value.magnitude < 1e-4 ? "0.5" : "\(value)"
+    case 6: return "\(Double(Float.random(in: 1...2, using: &random)))"
+    case 7:
+      // Halfway between two Doubles.
+      return "\(sign)\(UInt64.random(in: 1 << 52..<1 << 53, using: &random) | 1).5"
+    case 8:
+      return "\(sign)\(UInt64.random(in: 1 << 51..<1 << 52, using: &random)).25"
     case 0: return plain + "e-\(digits(1, &random))"
     case 1: return "\(sign)\(Int.random(in: 0...99_999, using: &random))"
     case 2: return "\(sign)1\(plain.drop { $0 == "-" })"

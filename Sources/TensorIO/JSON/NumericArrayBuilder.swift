@@ -242,20 +242,17 @@ struct NumericArrayBuilder {
       var room = isKept ? min(256, budget / 8) : 256
       defer { flush(block, &filled, budget: &budget) }
       while true {
-        if cursor - first >= shortDecimalWindow, numberLimit >= shortDecimalWindow {
-          // A number less than the window, a comma, a space and the next number's first byte.
-          while end - cursor >= shortDecimalWindow + 2, filled < room {
-            var next = cursor
-            guard readShortDecimal(&next, into: &block[filled]) else { break }
-            filled += 1
-            var ahead = next + 1
-            if ahead.pointee == UInt8(ascii: " ") { ahead += 1 }
-            guard isNumberStart(ahead.pointee) else {
-              cursor = next
-              return nil
-            }
-            cursor = ahead
+        if cursor - first >= shortDecimalWindow, numberLimit >= shortDecimalWindow,
+          let comma = readShortDecimals(cursor, end: end, into: block, filled: &filled, room: room)
+        {
+          // A space and the next number's first byte are among the bytes.
+          var next = comma + 1
+          if next.pointee == UInt8(ascii: " ") { next += 1 }
+          guard isNumberStart(next.pointee) else {
+            cursor = comma
+            return nil
           }
+          cursor = next
         }
         let start = cursor
         var next = cursor

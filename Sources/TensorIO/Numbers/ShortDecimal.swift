@@ -1,7 +1,42 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// The bytes before and after the first one of a number that `readShortDecimal` may look at.
-let shortDecimalWindow = 16
+internal import CKernels
+
+/// The bytes before and after the first one of a number that `readShortDecimals` may look at.
+let shortDecimalWindow = DECIMALS_WINDOW
+
+/// Reads numbers like those of `readShortDecimal`, and what is between them, for as long as there
+/// is nothing else, there is room in `block` and the text goes on.
+///
+/// - Parameter start: the first number, with `shortDecimalWindow` bytes before it that may be read.
+/// - Returns: the comma after the last number that was read, with two more bytes of the text behind
+///   it; nil if there is none.
+@inline(__always)
+func readShortDecimals(
+  _ start: UnsafePointer<UInt8>,
+  end: UnsafePointer<UInt8>,
+  into block: UnsafeMutableBufferPointer<Double>,
+  filled: inout Int,
+  room: Int
+) -> UnsafePointer<UInt8>? {
+  guard let values = block.baseAddress, filled < room else { return nil }
+  var comma: UnsafePointer<UInt8>?
+  filled += decimals_read(start, end, values + filled, room - filled, &comma)
+  // The end of the text, and all of it where there is no kernel.
+  while filled < room {
+    var next = start
+    if let comma {
+      next = comma + 1
+      if next.pointee == UInt8(ascii: " ") { next += 1 }
+    }
+    guard end - next >= shortDecimalWindow + 2, isNumberStart(next.pointee),
+      readShortDecimal(&next, into: &values[filled])
+    else { break }
+    filled += 1
+    comma = next
+  }
+  return comma
+}
 
 /// Reads a number of one digit, a point and up to 13 digits that a comma follows, as weights mostly
 /// are: "-0.0123456789,".
