@@ -97,7 +97,9 @@ let package = Package(
     ),
     .testTarget(
       name: "MicroHTTPTests",
-      dependencies: ["MicroHTTP", .product(name: "HTTPTypes", package: "swift-http-types")],
+      dependencies: [
+        "MicroHTTP", "SyntheticWeights", .product(name: "HTTPTypes", package: "swift-http-types"),
+      ],
       swiftSettings: swiftSettings
     ),
     .testTarget(

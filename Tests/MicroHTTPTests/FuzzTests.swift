@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import MicroHTTP
+import SyntheticWeights
 import Testing
 
 struct FuzzTests {
@@ -14,20 +15,7 @@ struct FuzzTests {
   /// Bytes that mean something in HTTP, so that most changes do as well.
   private static let alphabet = Array("\r\n\0 :;,%?&/-\t09aZf\u{7f}é".utf8)
 
-  /// A generator that can be seeded (SplitMix64).
-  private struct Random: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-      state &+= 0x9E37_79B9_7F4A_7C15
-      var z = state
-      z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-      z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-      return z ^ z >> 31
-    }
-  }
-
-  private static func mutated(using random: inout Random) -> [UInt8] {
+  private static func mutated(using random: inout SplitMix64) -> [UInt8] {
     var bytes = requests
     for _ in 0..<Int.random(in: 1...3, using: &random) {
       let index = Int.random(in: 0..<bytes.count, using: &random)
@@ -48,7 +36,7 @@ struct FuzzTests {
     let seed = UInt64.random(in: 0...(.max))
     try withServer { server, application in
       for round in 0..<400 {
-        var random = Random(state: seed &+ UInt64(round))
+        var random = SplitMix64(seed: seed &+ UInt64(round))
         let bytes = Self.mutated(using: &random)
         let comment: Comment =
           "seed \(seed), round \(round): \(String(decoding: bytes, as: UTF8.self))"

@@ -36,6 +36,14 @@ final class JSONBody {
     do { try scanner.consume(bytes) } catch { throw Problem(error) }
   }
 
+  /// Reads the bytes that had come before it was known that they are JSON.
+  func consume(_ prefix: [UInt8]) throws(Problem) {
+    let result = prefix.withUnsafeBytes { bytes in
+      Result { () throws(Problem) in try consume(bytes) }
+    }
+    try result.get()
+  }
+
   /// The value, once the text is whole; nothing of it is kept here.
   func finish() throws(Problem) -> JSONValue {
     defer { scanner = JSONScanner() }

@@ -22,11 +22,7 @@ struct JSONMatrix {
     dataType = try parameters.choice("dtype", DataType.self) ?? .float64
     let array = try JSONMatrix.array(parameters, field: field)
     guard array.leaf != .boolean else {
-      throw Problem(
-        .unprocessableContent,
-        "'\(field)' must be numbers, not booleans.",
-        pointer: "/\(field)"
-      )
+      throw .booleans(field, pointer: "/\(field)")
     }
     do throws(TensorError) {
       elements =

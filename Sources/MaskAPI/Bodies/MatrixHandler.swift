@@ -18,6 +18,15 @@ struct MatrixHeader: Sendable, Hashable {
     return overflow ? nil : bytes
   }
 
+  /// The type of the numbers.
+  ///
+  /// - Parameter field: what the matrix is called.
+  /// - Throws: 422 for booleans.
+  func numericType(field: String) throws(Problem) -> DataType {
+    guard case .numeric(let type) = element else { throw .booleans(field, pointer: "/\(field)") }
+    return type
+  }
+
   /// The longest side of a matrix without entries.
   ///
   /// Its bytes say nothing of how long it is, but the reply has something for each row.
@@ -35,6 +44,17 @@ struct MatrixHeader: Sendable, Hashable {
         pointer: "/\(field)"
       )
     }
+  }
+}
+
+extension Problem {
+  /// Booleans stand where numbers are needed.
+  static func booleans(_ field: String, pointer: String) -> Problem {
+    Problem(
+      .unprocessableContent,
+      "'\(field)' must be numbers, not booleans.",
+      pointer: pointer
+    )
   }
 }
 

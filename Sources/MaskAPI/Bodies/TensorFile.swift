@@ -80,11 +80,7 @@ final class TensorFile {
       )
     }
     guard case .numeric(let dataType) = try elementType(tensor) else {
-      throw Problem(
-        .unprocessableContent,
-        "'\(name)' must be numbers, not booleans.",
-        pointer: "/\(name)"
-      )
+      throw .booleans(name, pointer: "/\(name)")
     }
     guard tensor.shape.count == 2 else {
       throw Problem(

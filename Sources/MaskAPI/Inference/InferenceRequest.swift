@@ -202,11 +202,7 @@ struct InferenceRequest {
       )
     }
     guard array.leaf != .boolean else {
-      throw Problem(
-        .unprocessableContent,
-        "'\(model.input.name)' must be numbers, not booleans.",
-        pointer: "/inputs/0/data"
-      )
+      throw .booleans(model.input.name, pointer: "/inputs/0/data")
     }
     return array
   }

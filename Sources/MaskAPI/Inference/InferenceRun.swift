@@ -43,13 +43,7 @@ final class MaskRun: InferenceRun {
   }
 
   func begin(_ header: MatrixHeader) throws(Problem) {
-    guard case .numeric(let dataType) = header.element else {
-      throw Problem(
-        .unprocessableContent,
-        "'\(field)' must be numbers, not booleans.",
-        pointer: "/\(field)"
-      )
-    }
+    let dataType = try header.numericType(field: field)
     let layout = try Problem.rethrow { () throws(SpecificationError) in
       try MaskLayout(parameters.specification, rows: header.rows, columns: header.columns)
     }
@@ -110,13 +104,7 @@ final class GradientRun: InferenceRun {
   }
 
   func begin(_ header: MatrixHeader) throws(Problem) {
-    guard case .numeric(let dataType) = header.element else {
-      throw Problem(
-        .unprocessableContent,
-        "'\(field)' must be numbers, not booleans.",
-        pointer: "/\(field)"
-      )
-    }
+    let dataType = try header.numericType(field: field)
     // The gradients as they came, the estimate, and the reply.
     let (size, overflow) = (header.rows * header.columns).multipliedReportingOverflow(by: 32)
     try context.record.reserve(overflow ? .max : size)

@@ -110,10 +110,7 @@ final class ModelBody: BodyConsumer {
 
   private func beginJSON(_ prefix: [UInt8]) throws(Problem) -> State {
     let json = JSONBody(context, length: announced)
-    let result = prefix.withUnsafeBytes { bytes in
-      Result { () throws(Problem) in try json.consume(bytes) }
-    }
-    try result.get()
+    try json.consume(prefix)
     return .json(json)
   }
 

@@ -125,15 +125,7 @@ public struct MaskReply: Sendable {
       }
     }
     writer.member("shape", [solution.layout.rows, solution.layout.columns])
-    writer.member("n", specification.pattern.n)
-    writer.member("m", specification.pattern.m)
-    writer.member("kept_per_group", specification.pattern.n)
-    writer.member("structure", specification.structure.rawValue)
-    writer.member("constraint", specification.constraint.rawValue)
-    writer.member("method", specification.method.rawValue)
-    if specification.remainder != .error {
-      writer.member("remainder", specification.remainder.rawValue)
-    }
+    specification.writeMembers(to: &writer)
     writer.member("kept", solution.kept)
     writer.member("density", solution.density)
     let scores = MaskAdditions.Sums(
@@ -237,5 +229,18 @@ extension Mask {
       unpack(0..<rows, into: data)
       used = header.count + count
     }
+  }
+}
+
+extension MaskSpecification {
+  /// Writes what was asked for, as a reply repeats it.
+  func writeMembers(to writer: inout JSONWriter) {
+    writer.member("n", pattern.n)
+    writer.member("m", pattern.m)
+    writer.member("kept_per_group", pattern.n)
+    writer.member("structure", structure.rawValue)
+    writer.member("constraint", constraint.rawValue)
+    writer.member("method", method.rawValue)
+    if remainder != .error { writer.member("remainder", remainder.rawValue) }
   }
 }

@@ -36,15 +36,7 @@ struct ModelReport {
     var writer = JSONWriter(capacity: 512 * plans.count + 1024)
     writer.beginObject()
     writeMasks?(&writer)
-    writer.member("n", specification.pattern.n)
-    writer.member("m", specification.pattern.m)
-    writer.member("kept_per_group", specification.pattern.n)
-    writer.member("structure", specification.structure.rawValue)
-    writer.member("constraint", specification.constraint.rawValue)
-    writer.member("method", specification.method.rawValue)
-    if specification.remainder != .error {
-      writer.member("remainder", specification.remainder.rawValue)
-    }
+    specification.writeMembers(to: &writer)
     writer.member("complete", isComplete)
     writeTotals(&writer)
     writer.name("tensors")

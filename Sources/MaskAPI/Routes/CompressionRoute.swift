@@ -35,13 +35,7 @@ private final class CompressionHandler: MatrixHandler {
   }
 
   func begin(_ header: MatrixHeader) throws(Problem) {
-    guard case .numeric(let dataType) = header.element else {
-      throw Problem(
-        .unprocessableContent,
-        "'weights' must be numbers, not booleans.",
-        pointer: "/weights"
-      )
-    }
+    let dataType = try header.numericType(field: field)
     layout = (try layout(parameters, dataType, header.rows, header.columns), dataType)
   }
 

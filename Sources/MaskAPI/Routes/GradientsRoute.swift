@@ -35,13 +35,7 @@ private final class GradientHandler: MatrixHandler {
 
   func begin(_ header: MatrixHeader) throws(Problem) {
     let parameters = try GradientParameters(parameters)
-    guard case .numeric(let dataType) = header.element else {
-      throw Problem(
-        .unprocessableContent,
-        "'gradients' must be numbers, not booleans.",
-        pointer: "/gradients"
-      )
-    }
+    let dataType = try header.numericType(field: field)
     binary = (dataType, try job(parameters, header.rows, header.columns))
   }
 

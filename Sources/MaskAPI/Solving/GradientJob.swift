@@ -60,18 +60,7 @@ final class GradientJob: @unchecked Sendable {
     switch parameters.plan {
     case .groups(let estimator):
       let height = estimator.axis == .row ? 1 : estimator.pattern.m
-      let parts = try map(matrix, height, pool, isClientGone) {
-        [self] band, rows throws(GradientError) in
-        try estimator.estimate(
-          band,
-          firstRow: rows.lowerBound,
-          totalRows: self.rows,
-          values: values + rows.lowerBound * columns,
-          mask: mask + rows.lowerBound * maskRowByteCount,
-          probabilities: probabilities.map { $0 + rows.lowerBound * columns }
-        )
-      }
-      for part in parts { sums.add(part) }
+      try fill(matrix, height, pool, isClientGone, by: estimator.estimate)
     case .threshold(let sparsity):
       try prune(matrix, to: sparsity, pool, isClientGone)
     }
@@ -103,15 +92,35 @@ final class GradientJob: @unchecked Sendable {
       seed: parameters.seed,
       tensorKey: parameters.tensorKey
     )
-    let parts = try map(matrix, 1, pool, isClientGone) {
+    try fill(matrix, 1, pool, isClientGone, by: pruning.estimate)
+  }
+
+  /// The estimate of a band, as `GradientEstimator.estimate` and `StochasticPruning.estimate` make
+  /// it: the band, its first row, the rows of the matrix, and where the results go.
+  private typealias BandEstimate =
+    @Sendable (
+      MatrixView, Int, Int,
+      UnsafeMutablePointer<Float>, UnsafeMutablePointer<UInt8>, UnsafeMutablePointer<Double>?
+    ) throws(GradientError) -> GradientSums
+
+  /// Estimates all bands of a multiple of `height` rows.
+  private func fill(
+    _ matrix: MatrixView,
+    _ height: Int,
+    _ pool: SolverPool,
+    _ isClientGone: () -> Bool,
+    by estimate: @escaping BandEstimate
+  ) throws(Failure) {
+    let parts = try map(matrix, height, pool, isClientGone) {
       [self] band, rows throws(GradientError) in
-      try pruning.estimate(
+      let first = rows.lowerBound
+      return try estimate(
         band,
-        firstRow: rows.lowerBound,
-        totalRows: self.rows,
-        values: values + rows.lowerBound * columns,
-        mask: mask + rows.lowerBound * maskRowByteCount,
-        probabilities: probabilities.map { $0 + rows.lowerBound * columns }
+        first,
+        self.rows,
+        values + first * columns,
+        mask + first * maskRowByteCount,
+        probabilities.map { $0 + first * columns }
       )
     }
     for part in parts { sums.add(part) }

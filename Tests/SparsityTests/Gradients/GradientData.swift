@@ -1,25 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A small generator for test data, so that a printed seed is enough to repeat a failure.
-///
-/// Source: G. L. Steele, D. Lea, C. H. Flood, "Fast splittable pseudorandom number generators",
-/// OOPSLA 2014 (SplitMix64).
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  init(_ seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-    return z ^ z >> 31
-  }
-
-  /// Uniform on (0, 1).
-  mutating func uniform() -> Double { (Double(next() >> 12) + 0.5) * 0x1p-52 }
-}
+import SyntheticWeights
 
 #if canImport(Glibc)
   import Glibc
@@ -34,8 +15,8 @@ enum GradientData: String, CaseIterable, Sendable {
   case normal, lognormal, laplace, uniform
   case lattice, mostlyZero, equal, wide, subnormal, dominant, powers
 
-  func sample(_ generator: inout SplitMix) -> Float {
-    let u = generator.uniform()
+  func sample(_ generator: inout SplitMix64) -> Float {
+    let u = 1 - generator.uniform()
     let v = generator.uniform()
     let gauss = (-2 * log(u)).squareRoot() * cos(2 * Double.pi * v)
     let sign: Double = generator.next() & 1 == 0 ? 1 : -1
@@ -57,7 +38,7 @@ enum GradientData: String, CaseIterable, Sendable {
   }
 
   func matrix(count: Int, seed: UInt64) -> [Float] {
-    var generator = SplitMix(seed)
+    var generator = SplitMix64(seed: seed)
     return (0..<count).map { _ in sample(&generator) }
   }
 }

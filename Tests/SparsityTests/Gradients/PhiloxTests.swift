@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import SyntheticWeights
 import Testing
 
 @testable import Sparsity
@@ -53,7 +54,7 @@ import Testing
 
   /// Against fractions, in any order, in parts, with signs that cancel.
   @Test func agreesWithFractions() {
-    var generator = SplitMix(61)
+    var generator = SplitMix64(seed: 61)
     for round in 0..<200 {
       let values = (0..<40).map { _ -> Double in
         let exponent = Double(generator.next() % 300) - 150

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import SyntheticWeights
 import Testing
 
 @testable import Sparsity
@@ -120,7 +121,7 @@ import Testing
 
   /// Every type that holds the same numbers gives the same estimate.
   @Test func typesAgree() throws {
-    var generator = SplitMix(41)
+    var generator = SplitMix64(seed: 41)
     let integers = (0..<512).map { _ in Int8(truncatingIfNeeded: generator.next()) }
     for axis in GradientAxis.allCases {
       for method in [GradientMethod.minimumVariance, .sequential, .greedy] {

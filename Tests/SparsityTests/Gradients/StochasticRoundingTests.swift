@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import SyntheticWeights
 import Testing
 
 @testable import Sparsity
@@ -8,7 +9,7 @@ import Testing
   /// The number of bit patterns that round up is the number that the discarded bits spell, so the
   /// mean is the value: exactly, where float32 is normal and where it is subnormal.
   @Test func meanIsTheValue() {
-    var generator = SplitMix(101)
+    var generator = SplitMix64(seed: 101)
     for round in 0..<2000 {
       let exponent = Int(generator.next() % 276) - 149
       let value = Double(sign: .plus, exponent: exponent, significand: 1 + generator.uniform())

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import SyntheticWeights
 import Testing
 
 @testable import Sparsity
@@ -20,7 +21,7 @@ import Testing
   ]
 
   static let random: [[Float]] = (0..<50).map { index in
-    var generator = SplitMix(seed &+ UInt64(index))
+    var generator = SplitMix64(seed: seed &+ UInt64(index))
     let data = GradientData.allCases[index % GradientData.allCases.count]
     let m = [2, 4, 8, 4, 3][index % 5]
     return (0..<m).map { _ in data.sample(&generator) }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import SyntheticWeights
 import Testing
 
 @testable import Sparsity
@@ -21,7 +22,7 @@ import Testing
 
   /// Groups whose magnitudes lie within a factor of 2^30, where integers lose nothing.
   @Test func closedFormsAreExact() throws {
-    var generator = SplitMix(72)
+    var generator = SplitMix64(seed: 72)
     let kinds: [GradientData] = [
       .normal, .lognormal, .laplace, .uniform, .lattice, .mostlyZero, .equal, .subnormal,
     ]
@@ -67,7 +68,7 @@ import Testing
 
   /// The probabilities are the best: moving a little of it from one entry to another costs.
   @Test func noOtherProbabilitiesAreBetter() throws {
-    var generator = SplitMix(73)
+    var generator = SplitMix64(seed: 73)
     for round in 0..<500 {
       let group = (0..<6).map { _ in GradientData.laplace.sample(&generator) }
       let estimate = try estimate(group, n: 3, .minimumVariance)

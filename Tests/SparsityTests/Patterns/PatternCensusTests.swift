@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import SyntheticWeights
 import Testing
 
 @testable import Sparsity
@@ -43,7 +44,7 @@ struct PatternCensusTests {
   ])
   func counts(_ rows: Int, _ columns: Int, _ positions: Int) {
     for seed in UInt64(1)...8 {
-      var random = SplitMix(seed)
+      var random = SplitMix64(seed: seed)
       let share = UInt32.max / 8 * UInt32(seed - 1)
       let flags = (0..<(rows * columns * positions)).map { _ in
         UInt32(truncatingIfNeeded: random.next()) < share ? UInt8(1) : 0
