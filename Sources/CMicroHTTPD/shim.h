@@ -14,8 +14,15 @@
 /* <poll.h> defines it under _GNU_SOURCE only. */
 enum { microhttp_poll_rdhup = 0x2000 };
 
-/* Lets malloc keep at most so many arenas, each with 64 MiB of address space for its threads. */
+/* Lets malloc have at most so many arenas, each with 64 MiB of address space for its threads. */
 static inline void microhttp_limit_arenas(int count) { mallopt(M_ARENA_MAX, count); }
+
+/* Lets malloc keep no more than `bytes` of free memory at the end of an arena; larger blocks are
+   mapped by themselves and given back at once. */
+static inline void microhttp_limit_free_memory(int bytes) {
+  mallopt(M_MMAP_THRESHOLD, bytes);
+  mallopt(M_TRIM_THRESHOLD, bytes);
+}
 
 /* The bytes that the peer has acknowledged since the connection began; -1 if it is not TCP.
    glibc's struct tcp_info ends before this field, so it is read at its place in the kernel's,

@@ -134,7 +134,7 @@ public final class HTTPServer: Sendable {
   private func run() throws(ServerError) -> Running {
     let configuration = engine.configuration
     try configuration.validate()
-    Self.confineArenas()
+    Self.confineMalloc()
     let limit = Self.raiseFileLimit(for: configuration.maximumConnections)
     if limit < configuration.maximumConnections {
       engine.log("The limit of open files allows \(limit) connections only.")
@@ -184,18 +184,29 @@ public final class HTTPServer: Sendable {
     )
   }
 
-  /// Leaves address space to the application, whose reckoning does not see what malloc takes of it.
+  /// Leaves memory to the application, whose reckoning does not see what malloc keeps of it.
   ///
   /// Threads that allocate at the same time get arenas of their own, of 64 MiB of addresses, up to
   /// eight for each core, whenever it happens: also after a limit was looked at. One for each core
   /// served a connection's thread no slower on two cores, and they are there soon after the start.
-  private static func confineArenas() {
-    var count = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
-    var limit = rlimit()
-    if getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0 {
-      count = min(count, max(1, Int(clamping: limit.rlim_cur >> 30)))
+  ///
+  /// Free memory is kept up to twice the largest block that was ever freed, at most 64 MiB. That
+  /// makes large requests faster, by a third for JSON, and so it ends only under a limit.
+  private static func confineMalloc() {
+    var arenas = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    if let addresses = limit(RLIMIT_AS) { arenas = min(arenas, max(1, addresses >> 30)) }
+    microhttp_limit_arenas(Int32(clamping: arenas))
+    if limit(RLIMIT_AS) != nil || limit(RLIMIT_DATA) != nil {
+      microhttp_limit_free_memory(1 << 20)
     }
-    microhttp_limit_arenas(Int32(clamping: count))
+  }
+
+  /// A resource limit of the process; nil where there is none.
+  private static func limit(_ resource: __rlimit_resource) -> Int? {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(resource.rawValue), &limit) == 0 else { return nil }
+    // The imported RLIM_INFINITY is -1, which is no rlim_t.
+    return limit.rlim_cur == rlim_t.max ? nil : Int(clamping: limit.rlim_cur)
   }
 
   /// Raises the limit of open files as far as needed and possible.

@@ -10,4 +10,10 @@ extension [UInt8] {
     if needed > capacity { reserveCapacity(Swift.max(needed, Swift.min(total, 2 * capacity))) }
     append(contentsOf: bytes)
   }
+
+  /// The memory that `append(_:of:)` takes at most on the way to `total` bytes.
+  static func growthByteCount(to total: Int) -> Int {
+    let (sum, overflow) = total.addingReportingOverflow(total / 2)
+    return overflow ? .max : sum
+  }
 }

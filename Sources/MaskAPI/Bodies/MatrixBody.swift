@@ -180,10 +180,7 @@ final class MatrixBody: BodyConsumer {
 
   private func beginJSON(_ prefix: [UInt8]) throws(Problem) -> State {
     let json = JSONBody(context, length: announced)
-    let result = prefix.withUnsafeBytes { bytes in
-      Result { () throws(Problem) in try json.consume(bytes) }
-    }
-    try result.get()
+    try json.consume(prefix)
     return .json(json)
   }
 
@@ -231,7 +228,7 @@ final class MatrixBody: BodyConsumer {
       }
     }
     try checkSize(header.dataByteCount)
-    try context.record.reserve(header.dataByteCount)
+    try context.record.reserve([UInt8].growthByteCount(to: header.dataByteCount))
     let file = TensorFile(header)
     let result = prefix[header.dataOffset...].withUnsafeBytes { bytes in
       Result { () throws(Problem) in try file.append(bytes) }

@@ -85,7 +85,7 @@ final class ModelSolver {
     case .stack(let plan, let stack, let layout, var held)?:
       // Taken out while it grows, so that it is not copied.
       current = nil
-      held += bytes
+      held.append(bytes, of: plan.count * (plan.elementType?.byteCount ?? 1))
       current = .stack(plan, stack, layout, held)
     }
   }

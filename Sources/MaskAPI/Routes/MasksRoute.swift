@@ -44,15 +44,9 @@ private final class MaskHandler: MatrixHandler {
   func begin(_ header: MatrixHeader) throws(Problem) {
     let parameters = try MaskParameters(parameters)
     try parameters.checkEncoding(for: form)
-    guard case .numeric(let dataType) = header.element else {
-      throw Problem(
-        .unprocessableContent,
-        "'weights' must be numbers, not booleans.",
-        pointer: "/weights"
-      )
-    }
+    let dataType = try header.numericType(field: field)
     if ScoreParameters.areGiven(in: self.parameters) {
-      try context.record.reserve(header.byteCount ?? .max)
+      try context.record.reserve([UInt8].growthByteCount(to: header.byteCount ?? .max))
       held = (dataType, header.rows, header.columns)
       return
     }
