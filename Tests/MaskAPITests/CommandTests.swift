@@ -44,7 +44,7 @@ struct CommandTests {
   @Test func outputsThatAreRefused() throws {
     try withFolder { folder in
       let path = folder + "/in"
-      FileManager.default.createFile(atPath: path, contents: Data([1]))
+      #expect(FileManager.default.createFile(atPath: path, contents: Data([1])))
       let input = try InputFile(path: path)
       let first = try OutputFile(path: folder + "/out")
       #expect { try OutputFile(path: path, input: input) } throws: { Self.kind($0) == .usage }
@@ -79,7 +79,7 @@ struct CommandTests {
         """#
       var file = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Data($0) }
       file += Data(header.utf8) + Data(repeating: 0, count: 80)
-      FileManager.default.createFile(atPath: path, contents: file)
+      #expect(FileManager.default.createFile(atPath: path, contents: file))
       let notes = Notes()
       let solver = try FileSolver(SolveOptions(n: 2, m: 4, threads: 1), observer: notes)
       _ = try solver.solve(InputFile(path: path))
