@@ -40,16 +40,20 @@ def wrk(port, path, seconds=5):
 
 
 def small_requests():
-    other = free_port()
-    # Neither writes a line for each request.
-    with nmmask("--log-level", "warning") as (port, _), peer(other, workers=2):
-        wrk(port, SMALL_PATH, 1)
-        rate, tail = wrk(port, SMALL_PATH)
-        theirs, _ = wrk(other, "/masks?rows=64&columns=64")
+    rates = {}
+    for workers in [1, 2]:
+        other = free_port()
+        # Neither writes a line for each request.
+        with nmmask("--log-level", "warning") as (port, _), peer(other, workers=workers):
+            wrk(port, SMALL_PATH, 1)
+            rate, tail = wrk(port, SMALL_PATH)
+            theirs, _ = wrk(other, "/masks?rows=64&columns=64")
+        rates[workers] = rate / theirs
     report("64 x 64, 32 clients", f"{rate:.0f}/s", ">= 20,000/s", rate >= 20_000)
     report("64 x 64, 32 clients, p99", f"{tail:.2f} ms", "< 5 ms", tail < 5)
-    report("64 x 64, against FastAPI and numpy", f"{rate / theirs:.1f} x", ">= 10 x",
-           rate >= 10 * theirs)
+    report("64 x 64, against FastAPI and numpy with two workers", f"{rates[2]:.1f} x", ">= 10 x",
+           rates[2] >= 10)
+    print(f"       against one worker, as uvicorn starts by itself: {rates[1]:.1f} x")
 
 
 def beside_heavy_requests():

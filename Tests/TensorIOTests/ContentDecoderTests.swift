@@ -232,6 +232,23 @@ private func sample(_ count: Int, seed: UInt64) -> [UInt8] {
     #expect(expanded(narrow, .zstd) == .success([UInt8](repeating: 0x61, count: 256)))
   }
 
+  /// libzstd alone takes what follows the cut for a frame of its own, to be skipped.
+  @Test func `a zstd header may hold what looks like a frame`() {
+    // A window of 15 MiB, and a size that reads like the beginning of a frame to be skipped.
+    let wide: [UInt8] = [
+      0x28, 0xb5, 0x2f, 0xfd, 0x50, 0x6f, 0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0, 0x2d, 0xe9, 0x8f,
+    ]
+    // A dictionary that reads so, a size of zero, and no block.
+    let short: [UInt8] = [
+      0x28, 0xb5, 0x2f, 0xfd, 0x83, 0x00, 0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0,
+    ]
+    for body in [wide, short] {
+      let whole = expanded(body, .zstd)
+      #expect(throws: ContentError.self) { try whole.get() }
+      for chunk in 1..<body.count { #expect(expanded(body, .zstd, chunk: chunk) == whole) }
+    }
+  }
+
   /// libzstd alone takes the frame in pieces: an empty last block escapes its check.
   @Test func `a zstd frame is as long as it promises`() {
     // A header that promises 224 bytes, an empty last block, and the sum of no data.

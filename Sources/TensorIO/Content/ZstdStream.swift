@@ -35,9 +35,11 @@ final class ZstdStream: ExpandingStream {
     // Without input a context at a frame's end would begin to wait for another frame.
     if isAtEnd && input.isEmpty { return 0 }
     try checkMagic(input)
-    // Where it sees a whole frame at once the library takes a shorter way, which knows no bound of
-    // the window. The magic number by itself keeps it from that way, however a body is cut.
-    let offered = frameHead.count < 4 ? min(input.count, 4 - frameHead.count) : input.count
+    // Where the rest of a header is followed by what it takes for a whole frame the library takes a
+    // shorter way, which knows no bound of the window, and which looks for the frame's beginning in
+    // the middle of a header that was cut. A header that comes byte by byte is never on that way,
+    // however a body is cut.
+    let offered = min(input.count, frameHead.count < Self.longestHeader ? 1 : .max)
     var source = ZSTD_inBuffer(src: input.baseAddress, size: offered, pos: 0)
     var destination = ZSTD_outBuffer(dst: output.baseAddress, size: output.count, pos: 0)
     let status = ZSTD_decompressStream(context, &destination, &source)
