@@ -11,6 +11,8 @@ import numpy as np
 from common import free_port, median, nmmask, peer, post, report, resident_bytes
 
 MIB = 1 << 20
+# Rounds that are not counted, until servers have the memory that they keep.
+WARM_UP = 4
 
 
 def sink(listener, total):
@@ -88,16 +90,15 @@ def json_bodies():
     other = free_port()
     with nmmask() as (port, _), peer(other):
         ours, theirs, theirs_orjson = [], [], []
-        for _ in range(5):
-            status, _, _, total, _ = post(
-                port, "/v1/masks", text, Content_Type="application/json")
-            assert status == 200
-            ours.append(total)
-            for path, times in [("/parse", theirs), ("/parse-orjson", theirs_orjson)]:
+        calls = [(port, "/v1/masks", ours), (other, "/parse", theirs),
+                 (other, "/parse-orjson", theirs_orjson)]
+        for round in range(WARM_UP + 7):
+            for address, path, times in calls:
                 status, _, _, total, _ = post(
-                    other, path, text, Content_Type="application/json")
+                    address, path, text, Content_Type="application/json")
                 assert status == 200
-                times.append(total)
+                if round >= WARM_UP:
+                    times.append(total)
     rate = len(text) / median(ours) / 1e6
     report(f"JSON of {len(text) / 1e6:.1f} MB", f"{rate:.0f} MB/s", ">= 400 MB/s", rate >= 400)
     ratio = median(theirs) / median(ours)

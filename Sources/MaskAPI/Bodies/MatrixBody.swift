@@ -191,13 +191,7 @@ final class MatrixBody: BodyConsumer {
     let progress: HeaderProgress<NPYHeader>
     do { progress = try result.get() } catch { throw Problem(error, field: handler.field) }
     guard case .complete(let header) = progress else { return .npyHeader(prefix) }
-    for name in ["rows", "columns", "dtype"] where handler.parameters.contains(name) {
-      throw Problem(
-        .badRequest,
-        "'\(name)' belongs to raw bodies; this one is .npy.",
-        pointer: "/\(name)"
-      )
-    }
+    try refuseRawParameters(of: ".npy")
     if let announced {
       do { try header.check(fileByteCount: announced) } catch {
         throw Problem(error, field: handler.field)
@@ -215,13 +209,7 @@ final class MatrixBody: BodyConsumer {
 
   private func readTensorHeader(_ prefix: [UInt8]) throws(Problem) -> State {
     guard let header = try TensorFile.header(prefix) else { return .tensorHeader(prefix) }
-    for name in ["rows", "columns", "dtype"] where handler.parameters.contains(name) {
-      throw Problem(
-        .badRequest,
-        "'\(name)' belongs to raw bodies; this one is safetensors.",
-        pointer: "/\(name)"
-      )
-    }
+    try refuseRawParameters(of: "safetensors")
     if let announced {
       do { try header.check(fileByteCount: announced) } catch {
         throw Problem(.badRequest, error.message)
@@ -235,6 +223,17 @@ final class MatrixBody: BodyConsumer {
     }
     try result.get()
     return .tensors(file)
+  }
+
+  /// Refuses what says of a raw body what a file's header says by itself.
+  private func refuseRawParameters(of format: String) throws(Problem) {
+    for name in ["rows", "columns", "dtype"] where handler.parameters.contains(name) {
+      throw Problem(
+        .badRequest,
+        "'\(name)' belongs to raw bodies; this one is \(format).",
+        pointer: "/\(name)"
+      )
+    }
   }
 
   /// Refuses data that no body within the limit can hold, before room is made for them.
