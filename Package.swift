@@ -86,7 +86,7 @@ let package = Package(
     .testTarget(
       name: "SparsityTests",
       dependencies: [
-        "Sparsity", "SyntheticWeights", .product(name: "BigInt", package: "BigInt"),
+        "CGLPK", "Sparsity", "SyntheticWeights", .product(name: "BigInt", package: "BigInt"),
       ],
       swiftSettings: swiftSettings
     ),
