@@ -6,7 +6,7 @@ VENV := .venv
 ARGUMENTS ?=
 
 .PHONY: serve build test swift-test conformance soak fuzz fuzz-smoke format style clean
-.PHONY: sanitize sanitize-address sanitize-thread sanitize-c differential
+.PHONY: sanitize sanitize-address sanitize-thread sanitize-c differential mutations
 
 serve: build
 	$$($(SWIFT) build -c release --show-bin-path)/nmmask serve $(ARGUMENTS)
@@ -44,6 +44,11 @@ differential: build $(VENV)/.installed
 	  -Xswiftc -enable-testing --filter DifferentialTests
 	NMMASK_HIGHS_TILES=18720 $(VENV)/bin/python -m pytest -q Tests/Conformance/test_differential.py
 
+# Puts each known fault back and looks which test sees it; takes the better part of an hour.
+mutations: $(VENV)/.installed
+	Scripts/prepare test
+	SWIFT="$(SWIFT)" $(VENV)/bin/python -u Tests/Mutations/run.py
+
 $(VENV)/.installed: Tests/Conformance/requirements.txt Tests/Conformance/models.txt
 	Scripts/prepare test
 	python3 -m venv $(VENV)
@@ -69,4 +74,5 @@ style:
 	Scripts/check-style
 
 clean:
-	rm -rf .build .build-tests .build-address .build-thread .build-sanitizers .build-fuzz .build-fuzz-address $(VENV)
+	rm -rf .build .build-tests .build-address .build-thread .build-sanitizers .build-fuzz .build-fuzz-address
+	rm -rf .build-mutations $(VENV)

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Puts known faults back into the service, one at a time, and shows that the tests see each.
+
+    python Tests/Mutations/run.py                  all of mutations.toml
+    python Tests/Mutations/run.py NAME ...         those whose name has one of these texts in it
+    python Tests/Mutations/run.py --keep           leaves the tree and its build for the next time
+
+The faults go into a worktree of their own, at HEAD. It ends with a table, and with status 1 where a
+fault is missed, has no place to go, or does not compile.
+"""
+
+import argparse
+import dataclasses
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+WORK = REPOSITORY / ".build-mutations"
+TREE, LOGS = WORK / "tree", WORK / "logs"
+SWIFT = os.environ.get("SWIFT", "swift")
+# Without the optimiser a changed file is built in seconds; C, whose loops are long, keeps it.
+OPTIONS = ["-Xcc", "-O2"]
+BUILD_SECONDS, TEST_SECONDS, BASELINE_SECONDS = 1800, 300, 1800
+TEST_BYTES = 8 << 30
+
+
+@dataclasses.dataclass
+class Mutation:
+    name: str
+    row: str
+    file: str
+    find: str
+    replace: str
+    tests: list[str]
+
+    @property
+    def path(self):
+        return TREE / "Sources" / self.file
+
+
+@dataclasses.dataclass
+class Ended:
+    """How a command ended; status is None where it was ended for taking too much."""
+    status: int | None
+    text: str
+
+
+def session_members(leader):
+    """The processes of a session, with the bytes that each holds."""
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            session = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[3])
+            pages = int((folder / "statm").read_text().split()[1])
+        except (OSError, IndexError):
+            continue  # It has ended meanwhile.
+        if session == leader:
+            yield int(folder.name), pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def end_session(leader):
+    while members := [process for process, _ in session_members(leader) if process != leader]:
+        for process in members:
+            try:
+                os.kill(process, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        time.sleep(0.05)
+
+
+def run(command, log, seconds, directory=TREE, most_bytes=None, **environment):
+    """Runs a command in a session of its own, of which nothing is left in the end."""
+    with open(log, "wb") as output:
+        process = subprocess.Popen(
+            command, cwd=directory, env=os.environ | environment, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        deadline = time.monotonic() + seconds
+        try:
+            while process.poll() is None:
+                used = sum(count for _, count in session_members(process.pid))
+                if time.monotonic() > deadline or most_bytes and used > most_bytes:
+                    process.kill()
+                    process.wait()
+                    break
+                time.sleep(0.2)
+            status = process.returncode if process.returncode != -signal.SIGKILL else None
+        finally:
+            process.kill()
+            end_session(process.pid)
+            process.wait()
+    return Ended(status, pathlib.Path(log).read_text(errors="replace"))
+
+
+def build(log, tests):
+    """Builds the program, and the Swift tests only where they are asked for."""
+    what = ["--build-tests"] if any(".py" not in test for test in tests) else ["--product", "nmmask"]
+    return run([SWIFT, "build", *OPTIONS, *what], log, BUILD_SECONDS)
+
+
+def run_pytest(tests, log, seconds):
+    """Runs tests up to the first that fails; returns None where none does, or what it was."""
+    ended = run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-rfE", "--tb=short", "-p", "no:cacheprovider",
+         *tests],
+        log, seconds, TREE / "Tests/Conformance", TEST_BYTES,
+        NMMASK_BINARY=str(TREE / ".build/debug/nmmask"))
+    if ended.status == 0:
+        return None
+    if found := re.search(r"^(?:FAILED|ERROR) (\S+::\w+).*", ended.text, re.MULTILINE):
+        print("   ", found[0][:160])
+        return found[1]
+    if ended.status is None:
+        return f"{tests[0]}, which does not end"
+    raise RuntimeError(f"pytest ended with status {ended.status}, see {log}")
+
+
+def run_swift_tests(tests, log, seconds):
+    """The same of Swift's tests."""
+    filters = [word for test in tests for word in ("--filter", test)]
+    ended = run([SWIFT, "test", "--skip-build", *OPTIONS, *filters], log, seconds,
+                most_bytes=TEST_BYTES)
+    if ended.status == 0:
+        if not re.search(r"Test run with [1-9]\d* tests? ", ended.text):
+            raise RuntimeError(f"No test has the name of {' or '.join(tests)}.")
+        return None
+    if found := re.search(r"✘ Test (.+?)(?: with .*)? recorded an issue.*", ended.text):
+        print("   ", found[0][:160])
+        return f"{tests[0]}, {found[1]}"
+    if ended.status is None:
+        return f"{tests[0]}, which does not end"
+    if re.search(r"signal code|Fatal error", ended.text):
+        return f"{tests[0]}, which the fault ends"
+    raise RuntimeError(f"swift test ended with status {ended.status}, see {log}")
+
+
+def run_tests(tests, log, seconds):
+    for names, suffix, runner in (
+            ([test for test in tests if ".py" in test], "pytest", run_pytest),
+            ([test for test in tests if ".py" not in test], "swift", run_swift_tests)):
+        if names and (failed := runner(names, f"{log}.{suffix}", seconds)):
+            return failed
+    return None
+
+
+def result(mutation):
+    """What came of a fault, and whether a test saw it."""
+    log = LOGS / re.sub(r"\W+", "-", mutation.name)
+    text = mutation.path.read_text()
+    if (count := text.count(mutation.find)) != 1:
+        return f"MISPLACED: the text is there {count} times", False
+    mutation.path.write_text(text.replace(mutation.find, mutation.replace))
+    try:
+        if build(f"{log}.build", mutation.tests).status != 0:
+            return f"DOES NOT COMPILE: see {log}.build", False
+        failed = run_tests(mutation.tests, log, TEST_SECONDS)
+        return (f"`{failed}`", True) if failed else ("MISSED", False)
+    finally:
+        mutation.path.write_text(text)
+
+
+def git(*arguments, directory=REPOSITORY):
+    return subprocess.run(
+        ["git", *arguments], cwd=directory, check=True, capture_output=True, text=True).stdout
+
+
+def prepare_tree():
+    if git("status", "--porcelain", "--", "Sources", "Tests", ":!Tests/Mutations"):
+        sys.exit("Sources or Tests have changes; commit them first, faults are put into HEAD.")
+    LOGS.mkdir(parents=True, exist_ok=True)
+    head = git("rev-parse", "HEAD").strip()
+    if TREE.exists():
+        git("reset", "--hard", "--quiet", head, directory=TREE)
+    else:
+        git("worktree", "add", "--detach", "--force", str(TREE), head)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="parts of the names of the faults to put back")
+    parser.add_argument("--keep", action="store_true", help="keep the tree and its build")
+    arguments = parser.parse_args()
+    with open(pathlib.Path(__file__).with_name("mutations.toml"), "rb") as file:
+        mutations = [Mutation(**entry) for entry in tomllib.load(file)["mutation"]]
+    mutations = [mutation for mutation in mutations if not arguments.names
+                 or any(name in mutation.name for name in arguments.names)]
+    mutations.sort(key=lambda mutation: mutation.file)  # A module is built again as a whole.
+    prepare_tree()
+    try:
+        tests = sorted({test for mutation in mutations for test in mutation.tests})
+        if build(LOGS / "unchanged.build", tests).status != 0:
+            sys.exit(f"The tree does not build, see {LOGS / 'unchanged.build'}.")
+        if failed := run_tests(tests, LOGS / "unchanged", BASELINE_SECONDS):
+            sys.exit(f"The tests fail without any fault: {failed}")
+        results = []
+        for number, mutation in enumerate(mutations, 1):
+            print(f"{number}/{len(mutations)} {mutation.name}", flush=True)
+            results.append((mutation, *result(mutation)))
+            print("   ", results[-1][1], flush=True)
+    finally:
+        if not arguments.keep:
+            git("worktree", "remove", "--force", str(TREE))
+    print("\n| fault | file | seen by |\n|---|---|---|")
+    for mutation, outcome, _ in results:
+        print(f"| {mutation.name} | `{mutation.file}` | {outcome} |".replace("|-128|", "\\|-128\\|"))
+    seen = sum(is_seen for _, _, is_seen in results)
+    print(f"\n{seen} of {len(results)} faults are seen.")
+    return 0 if seen == len(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
