@@ -169,6 +169,19 @@ def test_the_most_negative_integer_is_the_largest(service, numpy_type):
     assert reply.json["score"]["kept_magnitude"] == 2.0 * -float(least)
 
 
+@pytest.mark.parametrize("method", ["exact", "greedy"])
+@pytest.mark.parametrize("m", [2, 4, 8])
+@pytest.mark.parametrize("numpy_type", ["i1", "<i2", "<i4", "<i8"])
+def test_the_most_negative_integer_is_the_largest_of_a_tile(service, numpy_type, m, method):
+    """Beside it stands one that is larger, but of a magnitude that is less by 1."""
+    least = np.iinfo(numpy_type).min
+    best = np.eye(m, dtype=bool)[::-1]
+    tile = np.where(best, least, least + 1).astype(numpy_type)
+    reply = service.npy("/v1/masks", np.hstack([tile, tile]), n=1, m=m, method=method)
+    assert (reply.mask == np.hstack([best, best])).all()
+    assert reply.json["score"]["kept_magnitude"] == 2 * m * -float(least)
+
+
 def test_unsigned_bytes(service):
     reply = service.npy(
         "/v1/masks", np.array([[200, 255, 1, 127]], "u1"), n=1, m=4, structure="row")
@@ -182,6 +195,13 @@ def test_integers_that_float64_cannot_tell_apart(service):
     assert reply.mask.tolist() == [[False, True, False, False]]
     text = '{"n":1,"m":4,"structure":"row","dtype":"I64","weights":[[%d,%d,0,0]]}' % (big, big + 1)
     assert service.json("/v1/masks", text).mask.tolist() == reply.mask.tolist()
+
+
+@pytest.mark.parametrize("m", [2, 4])
+def test_integers_that_float64_cannot_tell_apart_in_a_tile(service, m):
+    best = np.eye(m, dtype=bool)[::-1]
+    tile = np.where(best, 2**53 + 1, 2**53).astype("<i8")
+    assert (service.npy("/v1/masks", tile, n=1, m=m).mask == best).all()
 
 
 def test_half_precision_sums_do_not_overflow(service):
