@@ -235,12 +235,19 @@ def test_subnormals_are_not_zero(service, row, kept):
         assert reply.mask.astype(int).tolist() == [kept] or not np.any(np.float64(row) * 1e-280)
 
 
-def test_subnormal_tiles(service):
+@pytest.mark.parametrize("structure", ["transposable", "row", "column"])
+@pytest.mark.parametrize("numpy_type", ["<f2", "<f4", "<f8"])
+def test_subnormal_tiles(service, numpy_type, structure):
+    """Multiples of the smallest number of a type are masked and summed up as those of 1."""
     tile = RANDOM.permutation(np.arange(1, 17)).reshape(4, 4)
-    plain = service.mask(tile, 2, 4)
-    tiny = service.npy("/v1/masks", (tile * np.float32(1.4e-45)).astype("<f4"), n=2, m=4)
+    plain = service.mask(tile, 2, 4, structure=structure).json["score"]
+    smallest = np.finfo(numpy_type).smallest_subnormal
+    tiny = service.npy(
+        "/v1/masks", (tile * smallest).astype(numpy_type), n=2, m=4, structure=structure)
     assert tiny.json["certificate"]["optimal"]
-    assert oracle.score(tiny.mask, tile) == plain.json["score"]["kept_magnitude"]
+    assert oracle.score(tiny.mask, tile) == plain["kept_magnitude"]
+    for name in ("kept_magnitude", "total_magnitude"):
+        assert tiny.json["score"][name] == plain[name] * float(smallest)
 
 
 @pytest.mark.parametrize("exponent", [-1000, -500, -126, 100, 900])
