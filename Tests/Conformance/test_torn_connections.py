@@ -118,7 +118,7 @@ def client_hello(server):
     return outgoing.read()
 
 
-def session(server):
+def session(server, request=None):
     """A connection with a finished handshake, and the records of one request on it."""
     tls, incoming, outgoing = handshake(server)
     connection = server.connect()
@@ -130,7 +130,7 @@ def session(server):
             connection.sendall(outgoing.read())
             incoming.write(connection.recv(65536))
     connection.sendall(outgoing.read())
-    tls.write(head("/v1/masks?n=2&m=4", len(SMALL)).encode() + SMALL)
+    tls.write(request or head("/v1/masks?n=2&m=4", len(SMALL)).encode() + SMALL)
     return connection, outgoing.read()
 
 
@@ -215,6 +215,15 @@ def test_other_protocols(secure_server, garbage):
             connection.shutdown(socket.SHUT_WR)
         except OSError:
             pass
+        assert b"HTTP/" not in read_all(connection)
+    assert_serves_securely(secure_server)
+
+
+def test_no_refusal_goes_past_tls(secure_server):
+    """What is told before the rest of a long body has come is written to the socket itself."""
+    connection, records = session(secure_server, head("/v1/masks", 4 << 20).encode() + b'{"n":]')
+    with connection:
+        connection.sendall(records)
         assert b"HTTP/" not in read_all(connection)
     assert_serves_securely(secure_server)
 
