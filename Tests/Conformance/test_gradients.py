@@ -126,6 +126,20 @@ def test_powers_of_two_scale_bit_for_bit(service, exponent):
     assert np.array_equal(scaled, np.ldexp(plain, exponent))
 
 
+@pytest.mark.parametrize("exponent", [-1074, -1060, -1022, 100])
+@pytest.mark.parametrize("method, n", [
+    ("minimum_variance", 1), ("minimum_variance", 2), ("minimum_variance", 3), ("sequential", 1),
+    ("sequential", 2)])
+def test_powers_of_two_change_no_draw(service, method, n, exponent):
+    """Also where float64 has few bits left, and float32 has none for what is kept."""
+    groups = np.array([[1, 2, 3, 4], [7, 1, 1, 1], [0, 5, 2, 1], [1, 0, 0, 9], [0, 0, 0, 3]])
+    options = {"n": n, "m": 4, "method": method, "seed": 8, "probabilities": True}
+    plain = ask(service, groups, **options)
+    scaled = ask(service, np.ldexp(groups.astype(float), exponent), **options)
+    for name in ("mask", "probabilities"):
+        assert scaled[name] == plain[name]
+
+
 @pytest.mark.parametrize("group, values", [
     ([0, 0, 0, 0], [0, 0, 0, 0]), ([3, 0, 0, 0], [3, 0, 0, 0]), ([1e-42, 0, 0, 0], None),
     ([1e8, 1e-3, 1e-3, 1e-3], None), ([1e-9, 2e-9, 3e-9, 4e-9], None),

@@ -133,7 +133,9 @@ struct MinimumVariance {
       if magnitude == 0 {
         destination[index * stride] = 0
       } else if let plan, !group.kept[index] {
-        destination[index * stride] = magnitude / plan.magnitude
+        // Not by the plan's magnitude, which has few bits where it is subnormal.
+        let length = MagnitudeScale.multiply(magnitude, byTwoTo: -plan.scale.unitExponent)
+        destination[index * stride] = length / (Double(plan.total) / Double(plan.draws))
       } else {
         destination[index * stride] = 1
       }

@@ -76,10 +76,13 @@ struct SequentialSampling {
       return
     }
     let model = Model(group, n: n)
+    // The quotient is taken near 1, because a kept magnitude that is subnormal has few bits.
+    let unit = -Int(model.sum.exponent)
+    let sum = MagnitudeScale.multiply(model.sum, byTwoTo: unit)
     for index in 0..<group.m {
-      let magnitude = group.magnitudes[index]
+      let magnitude = MagnitudeScale.multiply(group.magnitudes[index], byTwoTo: unit)
       destination[index * stride] =
-        magnitude == 0 ? 0 : min(1, magnitude / model.keptMagnitude(group, index))
+        magnitude == 0 ? 0 : min(1, magnitude / (sum / model.divisor(group, index)))
     }
   }
 
@@ -136,16 +139,21 @@ struct SequentialSampling {
 
     /// a_i / p_i.
     func keptMagnitude(_ group: borrowing GroupWorkspace, _ index: Int) -> Double {
-      guard n == 2 else { return sum }
+      sum / divisor(group, index)
+    }
+
+    /// S p_i / a_i.
+    func divisor(_ group: borrowing GroupWorkspace, _ index: Int) -> Double {
+      guard n == 2 else { return 1 }
       let own = group.magnitudes[index] / group.scratch[index]
       // An entry that outweighs the others makes most of the sum of odds, so that subtracting it
       // would leave nothing.
-      guard own > 0.5 * odds else { return sum / (1 + (odds - own)) }
+      guard own > 0.5 * odds else { return 1 + (odds - own) }
       var others = 0.0
       for other in 0..<group.m where other != index {
         others += group.magnitudes[other] / group.scratch[other]
       }
-      return sum / (1 + others)
+      return 1 + others
     }
 
     /// a_i / p_i - a_i, which is never negative.
