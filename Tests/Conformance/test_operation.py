@@ -96,6 +96,21 @@ def test_memory_is_limited(description):
         assert server.stop() == 0
 
 
+def test_numbers_of_json_are_counted(description):
+    """They may take eight times their text, which is set aside before they come."""
+    server = Server("--max-memory", "24MiB")
+    try:
+        service = Service(server, description)
+        row = "[" + ",".join(["0"] * 1024) + "]"
+        for rows, status in ((256, 200), (2048, 413), (256, 200)):
+            text = ('{"n":2,"m":4,"mask_encoding":"bits","weights":['
+                    + ",".join([row] * rows) + "]}")
+            reply = service.json("/v1/masks", text)
+            assert reply.status == status, reply.body
+    finally:
+        assert server.stop() == 0
+
+
 def test_time_limit(service):
     """A solve that is too slow for its time is refused before it, or cut."""
     matrix = np.random.default_rng(2).standard_normal((512, 512))
