@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Puts known faults back into the service, one at a time, and shows that the tests see each.
 
-    python Tests/Mutations/run.py                  all of mutations.toml
-    python Tests/Mutations/run.py NAME ...         those whose name has one of these texts in it
-    python Tests/Mutations/run.py --keep           leaves the tree and its build for the next time
-
 The faults go into a worktree of their own, at HEAD. It ends with a table, and with status 1 where a
 fault is missed, has no place to go, or does not compile.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -44,13 +41,6 @@ class Mutation:
         return TREE / "Sources" / self.file
 
 
-@dataclasses.dataclass
-class Ended:
-    """How a command ended; status is None where it was ended for taking too much."""
-    status: int | None
-    text: str
-
-
 def session_members(leader):
     """The processes of a session, with the bytes that each holds."""
     for folder in pathlib.Path("/proc").glob("[0-9]*"):
@@ -64,17 +54,18 @@ def session_members(leader):
 
 
 def end_session(leader):
-    while members := [process for process, _ in session_members(leader) if process != leader]:
-        for process in members:
-            try:
+    while members := list(session_members(leader)):
+        for process, _ in members:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         time.sleep(0.05)
 
 
 def run(command, log, seconds, directory=TREE, most_bytes=None, **environment):
-    """Runs a command in a session of its own, of which nothing is left in the end."""
+    """Runs a command in a session of its own, of which nothing is left in the end.
+
+    Returns its status, None where it took too much and was ended, and what it wrote.
+    """
     with open(log, "wb") as output:
         process = subprocess.Popen(
             command, cwd=directory, env=os.environ | environment, start_new_session=True,
@@ -84,67 +75,73 @@ def run(command, log, seconds, directory=TREE, most_bytes=None, **environment):
             while process.poll() is None:
                 used = sum(count for _, count in session_members(process.pid))
                 if time.monotonic() > deadline or most_bytes and used > most_bytes:
-                    process.kill()
-                    process.wait()
                     break
                 time.sleep(0.2)
-            status = process.returncode if process.returncode != -signal.SIGKILL else None
+            status = process.poll()
         finally:
             process.kill()
-            end_session(process.pid)
             process.wait()
-    return Ended(status, pathlib.Path(log).read_text(errors="replace"))
+            end_session(process.pid)
+    return status, pathlib.Path(log).read_text(errors="replace")
 
 
 def build(log, tests):
-    """Builds the program, and the Swift tests only where they are asked for."""
+    """Builds the program, and the Swift tests only where they are asked for; False if it fails."""
     what = ["--build-tests"] if any(".py" not in test for test in tests) else ["--product", "nmmask"]
-    return run([SWIFT, "build", *OPTIONS, *what], log, BUILD_SECONDS)
+    return run([SWIFT, "build", *OPTIONS, *what], log, BUILD_SECONDS)[0] == 0
 
 
 def run_pytest(tests, log, seconds):
     """Runs tests up to the first that fails; returns None where none does, or what it was."""
-    ended = run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-rfE", "--tb=short", "-p", "no:cacheprovider",
-         *tests],
+    status, text = run(
+        [sys.executable, "-m", "pytest", "-qx", "-rfE", "--tb=short", "-pno:cacheprovider", *tests],
         log, seconds, TREE / "Tests/Conformance", TEST_BYTES,
         NMMASK_BINARY=str(TREE / ".build/debug/nmmask"))
-    if ended.status == 0:
+    if status == 0:
         return None
-    if found := re.search(r"^(?:FAILED|ERROR) (\S+::\w+).*", ended.text, re.MULTILINE):
+    if found := re.search(r"^(?:FAILED|ERROR) (\S+::\w+).*", text, re.MULTILINE):
         print("   ", found[0][:160])
         return found[1]
-    if ended.status is None:
-        return f"{tests[0]}, which does not end"
-    raise RuntimeError(f"pytest ended with status {ended.status}, see {log}")
+    return unless_broken(status, tests, log)
 
 
 def run_swift_tests(tests, log, seconds):
     """The same of Swift's tests."""
     filters = [word for test in tests for word in ("--filter", test)]
-    ended = run([SWIFT, "test", "--skip-build", *OPTIONS, *filters], log, seconds,
-                most_bytes=TEST_BYTES)
-    if ended.status == 0:
-        if not re.search(r"Test run with [1-9]\d* tests? ", ended.text):
+    status, text = run([SWIFT, "test", "--skip-build", *OPTIONS, *filters], log, seconds,
+                       most_bytes=TEST_BYTES)
+    if status == 0:
+        if not re.search(r"Test run with [1-9]\d* tests? ", text):
             raise RuntimeError(f"No test has the name of {' or '.join(tests)}.")
         return None
-    if found := re.search(r"✘ Test (.+?)(?: with .*)? recorded an issue.*", ended.text):
+    if found := re.search(r"✘ Test (.+?)(?: with .*)? recorded an issue.*", text):
         print("   ", found[0][:160])
         return f"{tests[0]}, {found[1]}"
-    if ended.status is None:
-        return f"{tests[0]}, which does not end"
-    if re.search(r"signal code|Fatal error", ended.text):
+    if re.search(r"signal code|Fatal error", text):
         return f"{tests[0]}, which the fault ends"
-    raise RuntimeError(f"swift test ended with status {ended.status}, see {log}")
+    return unless_broken(status, tests, log)
+
+
+def unless_broken(status, tests, log):
+    if status is None:
+        return f"{tests[0]}, which does not end"
+    raise RuntimeError(f"tests ended with status {status} and named none that failed, see {log}")
 
 
 def run_tests(tests, log, seconds):
-    for names, suffix, runner in (
-            ([test for test in tests if ".py" in test], "pytest", run_pytest),
-            ([test for test in tests if ".py" not in test], "swift", run_swift_tests)):
-        if names and (failed := runner(names, f"{log}.{suffix}", seconds)):
-            return failed
-    return None
+    python = [test for test in tests if ".py" in test]
+    swift = [test for test in tests if ".py" not in test]
+    return (python and run_pytest(python, f"{log}.pytest", seconds)
+            or swift and run_swift_tests(swift, f"{log}.swift", seconds))
+
+
+def write(path, text):
+    path.write_text(text)
+    if (path.parent / "module.modulemap").exists():
+        # SwiftPM does not look for changes in the headers of libraries of the system.
+        for file in (TREE / "Sources").rglob("*.swift"):
+            if f"import {path.parent.name}\n" in file.read_text():
+                file.touch()
 
 
 def result(mutation):
@@ -153,14 +150,16 @@ def result(mutation):
     text = mutation.path.read_text()
     if (count := text.count(mutation.find)) != 1:
         return f"MISPLACED: the text is there {count} times", False
-    mutation.path.write_text(text.replace(mutation.find, mutation.replace))
+    write(mutation.path, text.replace(mutation.find, mutation.replace))
     try:
-        if build(f"{log}.build", mutation.tests).status != 0:
+        if not build(f"{log}.build", mutation.tests):
             return f"DOES NOT COMPILE: see {log}.build", False
         failed = run_tests(mutation.tests, log, TEST_SECONDS)
         return (f"`{failed}`", True) if failed else ("MISSED", False)
+    except RuntimeError as error:
+        return f"BROKEN: {error}", False
     finally:
-        mutation.path.write_text(text)
+        write(mutation.path, text)
 
 
 def git(*arguments, directory=REPOSITORY):
@@ -173,10 +172,9 @@ def prepare_tree():
         sys.exit("Sources or Tests have changes; commit them first, faults are put into HEAD.")
     LOGS.mkdir(parents=True, exist_ok=True)
     head = git("rev-parse", "HEAD").strip()
-    if TREE.exists():
-        git("reset", "--hard", "--quiet", head, directory=TREE)
-    else:
+    if not TREE.exists():
         git("worktree", "add", "--detach", "--force", str(TREE), head)
+    git("reset", "--hard", "--quiet", head, directory=TREE)
 
 
 def main():
@@ -192,7 +190,7 @@ def main():
     prepare_tree()
     try:
         tests = sorted({test for mutation in mutations for test in mutation.tests})
-        if build(LOGS / "unchanged.build", tests).status != 0:
+        if not build(LOGS / "unchanged.build", tests):
             sys.exit(f"The tree does not build, see {LOGS / 'unchanged.build'}.")
         if failed := run_tests(tests, LOGS / "unchanged", BASELINE_SECONDS):
             sys.exit(f"The tests fail without any fault: {failed}")
