@@ -253,6 +253,16 @@ def test_sparsities_that_are_none(service, sparsity):
     expect_problem(service.json(PATH, document), 422, "/sparsity")
 
 
+@pytest.mark.parametrize("text", ["nan", "inf", "0x1p-1", "0X0.8", "", " 0.5", "0,5", "1e-999999x"])
+def test_numbers_of_the_query_that_are_none(service, text):
+    """Of what strtod takes, only decimals are numbers."""
+    gradients = np.array([[1, 2]], "<f4")
+    taken = service.npy(PATH, gradients, method="stochastic_threshold", sparsity="5e-1")
+    assert taken.status == 200
+    reply = service.npy(PATH, gradients, method="stochastic_threshold", sparsity=text)
+    expect_problem(reply, 422, "/sparsity", "must be a number")
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_not_finite(service, value):
     gradients = np.ones((4, 8), "<f4")
