@@ -154,13 +154,18 @@ def test_json_in_segments_of_a_network(server, service):
     assert send_pieces(server, "/v1/masks", pieces(body, 1440), pause=0.02) == expected
 
 
-def test_json_split_at_every_place(server):
-    """Inside a number, a name, an escape, a word: nowhere does a cut matter."""
+@pytest.mark.parametrize("chunked, pause", [(True, 0), (False, 0.01)])
+def test_json_split_at_every_place(server, chunked, pause):
+    """Inside a number, a name, an escape, a word: nowhere does a cut matter.
+
+    Chunks are read one by one; without them a pause keeps the network from joining the pieces.
+    """
     body = '{"n":1,"m":2,"structure":"\\u0072ow","weights":[[1.25e-3,-7],[12345678901234567890,0]]}'
     body = body.encode()
     answers = set()
     for cut in range(1, len(body)):
-        answers.add(str(send_pieces(server, "/v1/masks", [body[:cut], body[cut:]])))
+        answers.add(str(send_pieces(
+            server, "/v1/masks", [body[:cut], body[cut:]], chunked=chunked, pause=pause)))
     assert len(answers) == 1
 
 
