@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+from processes import wait_until
 from server import Server, binary, parse_head, read_all, read_reply
 from service import Service, expect_problem
 
@@ -55,6 +56,21 @@ def test_deadlines(description):
         # Without a whole request line there is nothing to answer.
         assert read_all(idle)[:13] in (b"", b"HTTP/1.1 408 ")
         idle.close()
+    finally:
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 9", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("expectation", ["", "Expect: 100-continue\r\n"])
+def test_a_body_that_never_begins(framing, expectation):
+    """Its time is counted from the header on, not from its first byte."""
+    server = Server("--body-timeout", "1")
+    try:
+        with server.connect(timeout=10) as connection:
+            connection.sendall(
+                f"POST /v1/masks HTTP/1.1\r\nHost: x\r\n{framing}\r\n{expectation}\r\n".encode())
+            answer = read_all(connection)
+            assert b"HTTP/1.1 408 " in answer and ((b" 100 " in answer) == bool(expectation))
     finally:
         assert server.stop() == 0
 
@@ -137,9 +153,19 @@ def test_stopping_is_graceful(description, readiness):
         time.sleep(0.3)
         reply = service.get(readiness)
         assert reply.status == 503 and reply.fields["retry-after"] == "1"
+        # New clients are not left waiting.
+        wait_until(lambda: is_refused(server), seconds=5)
         connection.sendall(BODY)
         assert read_reply(connection)[0] == 200
     assert server.stop() == 0
+
+
+def is_refused(server):
+    try:
+        server.connect(timeout=1).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def test_origins(description):
