@@ -158,6 +158,15 @@ def test_not_finite_wherever_it_stands(service, row):
     expect_problem(reply, 422, f"/weights/0/{index}")
 
 
+@pytest.mark.parametrize("structure", ["transposable", "row", "column"])
+def test_not_finite_in_a_later_band(service, structure):
+    """A band has 65,536 entries here, and each is looked through by itself."""
+    matrix = np.ones((64, 4096), "<f4")
+    matrix[41, 7] = matrix[50, 2] = np.nan
+    expect_problem(
+        service.npy("/v1/masks", matrix, n=2, m=4, structure=structure), 422, "/weights/41/7")
+
+
 def test_not_finite_in_the_remainder(service):
     matrix = np.ones((5, 5))
     matrix[4, 4] = np.inf

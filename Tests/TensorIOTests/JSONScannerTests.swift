@@ -172,6 +172,20 @@ import Testing
     #expect(parse(text) == .failure(.duplicateName("k1234", offset: text.utf8.count - 10)))
   }
 
+  @Test func `any two of a few names are told apart`() {
+    // A set of the names is made of an object only when it has some.
+    for count in 1...20 {
+      for first in 0..<count {
+        let names = (0..<count).map { "\"k\($0)\":0" } + ["\"k\(first)\":0"]
+        let offset = names.dropLast().reduce(1) { $0 + $1.utf8.count + 1 }
+        #expect(
+          parse("{\(names.joined(separator: ","))}")
+            == .failure(.duplicateName("k\(first)", offset: offset))
+        )
+      }
+    }
+  }
+
   @Test(arguments: ["[", "{\"a\":", "{\"a\":[", "[[{\"a\":"])
   func `deep nesting is refused at once`(unit: String) {
     let text = Array(String(repeating: unit, count: 100_000).utf8)
