@@ -221,10 +221,14 @@ def test_other_protocols(secure_server, garbage):
 
 def test_no_refusal_goes_past_tls(secure_server):
     """What is told before the rest of a long body has come is written to the socket itself."""
-    connection, records = session(secure_server, head("/v1/masks", 4 << 20).encode() + b'{"n":]')
+    body = b'{"n":]' + b" " * 99
+    connection, records = session(secure_server, head("/v1/masks", 4 << 20).encode() + body)
+    before = len(secure_server.log)
     with connection:
         connection.sendall(records)
         assert b"HTTP/" not in read_all(connection)
+    wait_until(lambda: any("outcome=" in line for line in secure_server.log[before:]))
+    assert "outcome=timedOut" not in "".join(secure_server.log[before:]), "It was not refused early."
     assert_serves_securely(secure_server)
 
 
