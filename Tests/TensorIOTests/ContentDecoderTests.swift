@@ -67,11 +67,12 @@ private func compressed(_ bytes: [UInt8], _ encoding: ContentEncoding) -> [UInt8
   encoding == .gzip ? deflated(bytes) : zstandard(bytes)
 }
 
-/// Expands bytes that come in chunks of a size.
+/// Expands bytes that come in chunks of a size, after a first one of another.
 private func expanded(
   _ bytes: [UInt8],
   _ encoding: ContentEncoding,
   limit: Int = 1 << 30,
+  first: Int? = nil,
   chunk: Int = .max
 ) -> Result<[UInt8], ContentError> {
   let decoder = ContentDecoder(encoding, limit: limit)
@@ -79,8 +80,9 @@ private func expanded(
   do throws(ContentError) {
     var rest = bytes[...]
     while !rest.isEmpty {
-      let piece = Array(rest.prefix(chunk))
-      rest = rest.dropFirst(chunk)
+      let count = rest.count == bytes.count ? first ?? chunk : chunk
+      let piece = Array(rest.prefix(count))
+      rest = rest.dropFirst(count)
       try piece.withUnsafeBufferPointer { (buffer) throws(ContentError) in
         var input = UnsafeRawBufferPointer(buffer)
         while let block = try decoder.next(&input) {
@@ -245,7 +247,11 @@ private func sample(_ count: Int, seed: UInt64) -> [UInt8] {
     for body in [wide, short] {
       let whole = expanded(body, .zstd)
       #expect(throws: ContentError.self) { try whole.get() }
-      for chunk in 1..<body.count { #expect(expanded(body, .zstd, chunk: chunk) == whole) }
+      for first in 1..<body.count {
+        for chunk in 1...body.count {
+          #expect(expanded(body, .zstd, first: first, chunk: chunk) == whole)
+        }
+      }
     }
   }
 
