@@ -7,7 +7,6 @@ fault is missed, has no place to go, or does not compile.
 
 import argparse
 import contextlib
-import dataclasses
 import os
 import pathlib
 import re
@@ -16,41 +15,25 @@ import subprocess
 import sys
 import time
 import tomllib
+from types import SimpleNamespace
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-WORK = REPOSITORY / ".build-mutations"
-TREE, LOGS = WORK / "tree", WORK / "logs"
+TREE, LOGS = REPOSITORY / ".build-mutations/tree", REPOSITORY / ".build-mutations/logs"
 SWIFT = os.environ.get("SWIFT", "swift")
 # Without the optimiser a changed file is built in seconds; C, whose loops are long, keeps it.
 OPTIONS = ["-Xcc", "-O2"]
-BUILD_SECONDS, TEST_SECONDS, BASELINE_SECONDS = 1800, 300, 1800
-TEST_BYTES = 8 << 30
-
-
-@dataclasses.dataclass
-class Mutation:
-    name: str
-    row: str
-    file: str
-    find: str
-    replace: str
-    tests: list[str]
-
-    @property
-    def path(self):
-        return TREE / "Sources" / self.file
+BUILD_SECONDS, TEST_SECONDS, BASELINE_SECONDS, TEST_BYTES = 1800, 300, 1800, 8 << 30
 
 
 def session_members(leader):
     """The processes of a session, with the bytes that each holds."""
     for folder in pathlib.Path("/proc").glob("[0-9]*"):
-        try:
+        # One may end meanwhile.
+        with contextlib.suppress(OSError, IndexError):
             session = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[3])
             pages = int((folder / "statm").read_text().split()[1])
-        except (OSError, IndexError):
-            continue  # It has ended meanwhile.
-        if session == leader:
-            yield int(folder.name), pages * os.sysconf("SC_PAGE_SIZE")
+            if session == leader:
+                yield int(folder.name), pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def end_session(leader):
@@ -87,7 +70,8 @@ def run(command, log, seconds, directory=TREE, most_bytes=None, **environment):
 
 def build(log, tests):
     """Builds the program, and the Swift tests only where they are asked for; False if it fails."""
-    what = ["--build-tests"] if any(".py" not in test for test in tests) else ["--product", "nmmask"]
+    needs_tests = any(".py" not in test for test in tests)
+    what = ["--build-tests"] if needs_tests else ["--product", "nmmask"]
     return run([SWIFT, "build", *OPTIONS, *what], log, BUILD_SECONDS)[0] == 0
 
 
@@ -101,30 +85,30 @@ def run_pytest(tests, log, seconds):
         return None
     if found := re.search(r"^(?:FAILED|ERROR) (\S+::\w+).*", text, re.MULTILINE):
         print("   ", found[0][:160])
-        return found[1]
+        return f"`{found[1]}`"
     return unless_broken(status, tests, log)
 
 
 def run_swift_tests(tests, log, seconds):
     """The same of Swift's tests."""
     filters = [word for test in tests for word in ("--filter", test)]
-    status, text = run([SWIFT, "test", "--skip-build", *OPTIONS, *filters], log, seconds,
-                       most_bytes=TEST_BYTES)
+    status, text = run(
+        [SWIFT, "test", "--skip-build", *OPTIONS, *filters], log, seconds, most_bytes=TEST_BYTES)
     if status == 0:
-        if not re.search(r"Test run with [1-9]\d* tests? ", text):
-            raise RuntimeError(f"No test has the name of {' or '.join(tests)}.")
+        if "Test run with 0 tests" in text or "Test run with" not in text:
+            raise RuntimeError(f"no test is called {' or '.join(tests)}")
         return None
     if found := re.search(r"✘ Test (.+?)(?: with .*)? recorded an issue.*", text):
         print("   ", found[0][:160])
-        return f"{tests[0]}, {found[1]}"
+        return f"`{tests[0]}`: " + found[1].strip('"')
     if re.search(r"signal code|Fatal error", text):
-        return f"{tests[0]}, which the fault ends"
+        return f"`{tests[0]}`, which the fault ends"
     return unless_broken(status, tests, log)
 
 
 def unless_broken(status, tests, log):
     if status is None:
-        return f"{tests[0]}, which does not end"
+        return f"`{tests[0]}`, which does not end"
     raise RuntimeError(f"tests ended with status {status} and named none that failed, see {log}")
 
 
@@ -147,19 +131,20 @@ def write(path, text):
 def result(mutation):
     """What came of a fault, and whether a test saw it."""
     log = LOGS / re.sub(r"\W+", "-", mutation.name)
-    text = mutation.path.read_text()
+    path = TREE / "Sources" / mutation.file
+    text = path.read_text()
     if (count := text.count(mutation.find)) != 1:
         return f"MISPLACED: the text is there {count} times", False
-    write(mutation.path, text.replace(mutation.find, mutation.replace))
+    write(path, text.replace(mutation.find, mutation.replace))
     try:
         if not build(f"{log}.build", mutation.tests):
             return f"DOES NOT COMPILE: see {log}.build", False
         failed = run_tests(mutation.tests, log, TEST_SECONDS)
-        return (f"`{failed}`", True) if failed else ("MISSED", False)
+        return failed or "MISSED", bool(failed)
     except RuntimeError as error:
         return f"BROKEN: {error}", False
     finally:
-        write(mutation.path, text)
+        write(path, text)
 
 
 def git(*arguments, directory=REPOSITORY):
@@ -171,21 +156,21 @@ def prepare_tree():
     if git("status", "--porcelain", "--", "Sources", "Tests", ":!Tests/Mutations"):
         sys.exit("Sources or Tests have changes; commit them first, faults are put into HEAD.")
     LOGS.mkdir(parents=True, exist_ok=True)
-    head = git("rev-parse", "HEAD").strip()
     if not TREE.exists():
-        git("worktree", "add", "--detach", "--force", str(TREE), head)
-    git("reset", "--hard", "--quiet", head, directory=TREE)
+        git("worktree", "add", "--detach", "--force", str(TREE))
+    git("reset", "--hard", "--quiet", git("rev-parse", "HEAD").strip(), directory=TREE)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="parts of the names of the faults to put back")
-    parser.add_argument("--keep", action="store_true", help="keep the tree and its build")
+    parser.add_argument("--keep", action="store_true", help="keep the tree for the next time")
     arguments = parser.parse_args()
     with open(pathlib.Path(__file__).with_name("mutations.toml"), "rb") as file:
-        mutations = [Mutation(**entry) for entry in tomllib.load(file)["mutation"]]
-    mutations = [mutation for mutation in mutations if not arguments.names
-                 or any(name in mutation.name for name in arguments.names)]
+        mutations = [SimpleNamespace(**entry) for entry in tomllib.load(file)["mutation"]]
+    if arguments.names:
+        mutations = [mutation for mutation in mutations
+                     if any(name in mutation.name for name in arguments.names)]
     mutations.sort(key=lambda mutation: mutation.file)  # A module is built again as a whole.
     prepare_tree()
     try:
@@ -198,13 +183,13 @@ def main():
         for number, mutation in enumerate(mutations, 1):
             print(f"{number}/{len(mutations)} {mutation.name}", flush=True)
             results.append((mutation, *result(mutation)))
-            print("   ", results[-1][1], flush=True)
+            print("   ", results[-1][1])
     finally:
         if not arguments.keep:
             git("worktree", "remove", "--force", str(TREE))
     print("\n| fault | file | seen by |\n|---|---|---|")
     for mutation, outcome, _ in results:
-        print(f"| {mutation.name} | `{mutation.file}` | {outcome} |".replace("|-128|", "\\|-128\\|"))
+        print("|", mutation.name.replace("|", "\\|"), f"| `{mutation.file}` | {outcome} |")
     seen = sum(is_seen for _, _, is_seen in results)
     print(f"\n{seen} of {len(results)} faults are seen.")
     return 0 if seen == len(results) else 1
