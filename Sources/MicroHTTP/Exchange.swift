@@ -37,6 +37,7 @@ final class Exchange {
   /// Whether the client may still be sending when the connection is closed.
   private var lingers = false
   private var isAnsweredDirectly = false
+  private var isUnanswered = false
   private var hasBadLength = false
 
   private(set) var hasHeader = false
@@ -189,6 +190,7 @@ final class Exchange {
       case (true, _) where wasAnswered: .answered
       case (_, .header), (_, .body): .timedOut
       case (true, _): .answered
+      case (false, _) where isUnanswered: .unanswered
       case (false, _): connection.isStopped ? .stopped : .clientGone
       }
     let sendsBody = method != "HEAD"
@@ -277,11 +279,12 @@ final class Exchange {
   /// - Returns: false, which makes the library close the connection.
   private func answerDirectly(_ response: Response) -> Bool {
     stage = .over
-    guard !connection.isSecure else { return false }
+    self.response = response
+    isUnanswered = connection.isSecure
+    if isUnanswered { return false }
     let timeout = min(configuration.replyTimeout, configuration.lingerTimeout)
     let deadline = MonotonicClock.now + timeout.nanoseconds
     connection.enter(.reply, until: deadline + 1_000_000_000)
-    self.response = response
     lingers = true
     isAnsweredDirectly = DirectAnswer.send(
       response,

@@ -59,6 +59,8 @@ public struct RequestCompletion: Sendable {
     case answered
     /// The client went away, or was too slow to read the answer.
     case clientGone
+    /// The request was refused before its body had ended, and over TLS no answer can be written then.
+    case unanswered
     /// A deadline for the header or the body passed.
     case timedOut
     /// The server was stopped.
