@@ -17,11 +17,11 @@ enum { microhttp_poll_rdhup = 0x2000 };
 /* Lets malloc have at most so many arenas, each with 64 MiB of address space for its threads. */
 static inline void microhttp_limit_arenas(int count) { mallopt(M_ARENA_MAX, count); }
 
-/* Lets malloc map blocks of `block` bytes or more by themselves and give them back at once, and keep
-   `kept` bytes of other free memory at the end of an arena. */
-static inline void microhttp_set_malloc_thresholds(int block, int kept) {
-  mallopt(M_MMAP_THRESHOLD, block);
-  mallopt(M_TRIM_THRESHOLD, kept);
+/* Lets malloc keep no more than `bytes` of free memory at the end of an arena; larger blocks are
+   mapped by themselves and given back at once. */
+static inline void microhttp_limit_free_memory(int bytes) {
+  mallopt(M_MMAP_THRESHOLD, bytes);
+  mallopt(M_TRIM_THRESHOLD, bytes);
 }
 
 /* The bytes that the peer has acknowledged since the connection began; -1 if it is not TCP.
