@@ -5,8 +5,9 @@ internal import CKernels
 /// The bytes before and after the first one of a number that `readShortDecimals` may look at.
 let shortDecimalWindow = DECIMALS_WINDOW
 
-/// Reads numbers like those of `readShortDecimal`, and what is between them, for as long as there
-/// is nothing else, there is room in `block` and the text goes on.
+/// Reads numbers, and what is between them, for as long as there is nothing else, there is room in
+/// `block` and the text goes on: numbers as `decimals_read` takes them where the processor has that
+/// kernel, else, and at the end of the text, those of `readShortDecimal`.
 ///
 /// - Parameter start: the first number, with `shortDecimalWindow` bytes before it that may be read.
 /// - Returns: the comma after the last number that was read, with two more bytes of the text behind
