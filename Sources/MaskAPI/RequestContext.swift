@@ -2,6 +2,7 @@
 
 import HTTPTypes
 import MicroHTTP
+import Synchronization
 
 /// What a route knows beside the request: the service it is part of, and the connection.
 struct RequestContext: Sendable {
@@ -33,9 +34,22 @@ struct RequestContext: Sendable {
     {
       return given
     }
-    let number = UInt64.random(in: .min ... .max)
-    let text = String(number, radix: 16)
-    return String(repeating: "0", count: 16 - text.count) + text
+    // Steps of an odd size come round to each number once; where they begin is chance.
+    let step = identifierCount.add(1, ordering: .relaxed).newValue
+    return hexadecimal(firstIdentifier &+ step &* 0x9E37_79B9_7F4A_7C15)
+  }
+
+  private static let firstIdentifier = UInt64.random(in: .min ... .max)
+  private static let identifierCount = Atomic<UInt64>(0)
+
+  private static func hexadecimal(_ number: UInt64) -> String {
+    String(unsafeUninitializedCapacity: 16) { text in
+      for index in 0..<16 {
+        let digit = UInt8(truncatingIfNeeded: number >> UInt64(60 - 4 * index)) & 15
+        text[index] = digit + (digit < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10)
+      }
+      return 16
+    }
   }
 
   private static func isIdentifierByte(_ byte: UInt8) -> Bool {

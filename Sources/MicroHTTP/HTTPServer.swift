@@ -194,19 +194,11 @@ public final class HTTPServer: Sendable {
   /// makes large requests faster, by a third for JSON, and so it ends only under a limit.
   private static func confineMalloc() {
     var arenas = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
-    if let addresses = limit(RLIMIT_AS) { arenas = min(arenas, max(1, addresses >> 30)) }
-    microhttp_limit_arenas(Int32(clamping: arenas))
-    if limit(RLIMIT_AS) != nil || limit(RLIMIT_DATA) != nil {
-      microhttp_limit_free_memory(1 << 20)
+    if let addresses = ResourceLimit.addresses.current {
+      arenas = min(arenas, max(1, addresses >> 30))
     }
-  }
-
-  /// A resource limit of the process; nil where there is none.
-  private static func limit(_ resource: __rlimit_resource) -> Int? {
-    var limit = rlimit()
-    guard getrlimit(__rlimit_resource_t(resource.rawValue), &limit) == 0 else { return nil }
-    // The imported RLIM_INFINITY is -1, which is no rlim_t.
-    return limit.rlim_cur == rlim_t.max ? nil : Int(clamping: limit.rlim_cur)
+    microhttp_limit_arenas(Int32(clamping: arenas))
+    if ResourceLimit.isAnySet { microhttp_limit_free_memory(1 << 20) }
   }
 
   /// Raises the limit of open files as far as needed and possible.

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import Dispatch
 import Foundation
+import MicroHTTP
+import Synchronization
 
 /// The limits of memory that the system puts on this process.
 ///
@@ -53,7 +56,7 @@ struct MemoryLimits {
 
   /// What RLIMIT_AS and RLIMIT_DATA leave beside what the process has now; nil without such limits.
   var resourceHeadroom: Int? {
-    let (addresses, data) = (Self.limit(RLIMIT_AS), Self.limit(RLIMIT_DATA))
+    let (addresses, data) = (ResourceLimit.addresses.current, ResourceLimit.data.current)
     guard addresses != nil || data != nil else { return nil }
     let pages = (text("/proc/self/statm") ?? "").split(separator: " ").compactMap { Int($0) }
     guard pages.count > 5 else { return nil }
@@ -71,7 +74,7 @@ struct MemoryLimits {
   func hasRoom(for count: Int) -> Bool {
     let (size, overflow) = count.addingReportingOverflow(Self.margin)
     guard !overflow else { return false }
-    if let resourceHeadroom, resourceHeadroom < size { return false }
+    if hasResourceLimits, let resourceHeadroom, resourceHeadroom < size { return false }
     guard Self.isPromiseKept else { return true }
     let area = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
     guard let area, area != MAP_FAILED else { return false }
@@ -79,16 +82,22 @@ struct MemoryLimits {
     return true
   }
 
+  /// Whether there may be resource limits: that there were none is believed for 10 ms.
+  ///
+  /// Every request asks several times, and asking the system takes longer than small requests should.
+  private var hasResourceLimits: Bool {
+    let now = DispatchTime.now().uptimeNanoseconds
+    if now < Self.unlimitedUntil.load(ordering: .relaxed) { return false }
+    if ResourceLimit.isAnySet { return true }
+    Self.unlimitedUntil.store(now + 10_000_000, ordering: .relaxed)
+    return false
+  }
+
+  private static let unlimitedUntil = Atomic<UInt64>(0)
+
   /// Whether memory is promised by the system only as far as there is some: `overcommit_memory` 2.
   private static let isPromiseKept =
     MemoryLimits().text("/proc/sys/vm/overcommit_memory") == "2"
-
-  private static func limit(_ resource: __rlimit_resource) -> Int? {
-    var limit = rlimit()
-    guard getrlimit(__rlimit_resource_t(resource.rawValue), &limit) == 0 else { return nil }
-    // The imported RLIM_INFINITY is -1, which is no rlim_t.
-    return limit.rlim_cur == rlim_t.max ? nil : Int(clamping: limit.rlim_cur)
-  }
 
   /// A file without the end of its last line.
   private func text(_ path: String) -> String? {

@@ -74,7 +74,10 @@ final class BodyReception: BodyReceiver {
 extension Request {
   /// The encoding that the body is in; nil for none.
   func contentEncoding() throws(Problem) -> ContentEncoding? {
-    let tokens = headers[values: .contentEncoding]
+    let fields = headers[values: .contentEncoding]
+    guard !fields.isEmpty else { return nil }
+    let tokens =
+      fields
       .flatMap { $0.split(separator: ",") }
       .map { $0.trimmingSpaces() }
       .filter { !$0.isEmpty && $0.lowercased() != "identity" }

@@ -155,15 +155,16 @@ struct ParameterSet: Sendable {
     _ name: String,
     _ type: Choice.Type = Choice.self
   ) throws(Problem) -> Choice? {
-    let wanted = "one of " + Choice.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
+    let found: String
     switch values[name] {
     case nil: return nil
     case .text(let text)?, .json(.string(let text))?:
       if let choice = Choice(rawValue: text) { return choice }
-      throw wrongValue(name, wanted, found: "'\(text)'")
-    case .json(let other)?:
-      throw wrongValue(name, wanted, found: other.kindName)
+      found = "'\(text)'"
+    case .json(let other)?: found = other.kindName
     }
+    let choices = Choice.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
+    throw wrongValue(name, "one of \(choices)", found: found)
   }
 
   func missing(_ name: String) -> Problem {

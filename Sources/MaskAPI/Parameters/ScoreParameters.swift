@@ -11,6 +11,7 @@ struct ScoreParameters {
   static let flags: Set<String> = ["keep_zeros", "apply"]
   /// Names of arrays, which only a JSON body or a safetensors file has.
   static let arrays: Set<String> = ["scores", "column_scale", "previous_mask"]
+  private static let all = flags.union(arrays)
 
   /// What decides in place of the magnitudes.
   let scores: FileMatrix?
@@ -24,7 +25,7 @@ struct ScoreParameters {
 
   /// Whether a request with these names needs its matrix in memory.
   static func areGiven(in parameters: ParameterSet) -> Bool {
-    flags.union(arrays).contains { parameters.contains($0) }
+    all.contains { parameters.contains($0) }
   }
 
   /// Reads what stands in a query or a JSON body.

@@ -20,10 +20,12 @@ extension ReplyForm {
     among forms: [ReplyForm]
   ) throws(Problem) -> ReplyForm {
     // What clients of one purpose send.
-    if let only = request.headers[.accept], let form = forms.first(where: { $0.rawValue == only }) {
+    let fields = request.headers[values: .accept]
+    if fields.count == 1, let form = forms.first(where: { $0.rawValue == fields[0] }) {
       return form
     }
-    let ranges = request.headers[values: .accept]
+    let ranges =
+      fields
       .flatMap { $0.split(separator: ",") }
       .compactMap { MediaRange($0) }
     guard !ranges.isEmpty, let first = forms.first else { return forms.first ?? .json }
