@@ -42,6 +42,7 @@ let package = Package(
     .target(
       name: "MaskAPI",
       dependencies: [
+        "CScheduler",
         "MicroHTTP",
         "Sparsity",
         "TensorIO",
@@ -81,6 +82,7 @@ let package = Package(
       pkgConfig: "libmicrohttpd",
       providers: [.apt(["libmicrohttpd-dev"])]
     ),
+    .systemLibrary(name: "CScheduler"),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
     .testTarget(

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import Dispatch
+import Foundation
 import Sparsity
 import SyntheticWeights
 import Testing
@@ -105,6 +107,57 @@ struct MaskJobTests {
       try weights.withUnsafeBytes {
         _ = try job.solve(MatrixView($0, dataType: .float32, rows: 2048, columns: 1024))
       }
+    }
+  }
+
+  @Test("While workers are busy, the feeding thread solves, and stops when its client has gone")
+  func helping() throws {
+    let (rows, columns) = (2048, 2048)
+    let layout = try layout(.transposable, rows, columns)
+    let weights = WeightKind.uniform.matrix(rows: rows, columns: columns, seed: 1)
+    let pool = SolverPool(threadCount: 1)
+    defer { pool.stop() }
+    func solve(_ isClientGone: @escaping @Sendable () -> Bool) throws -> MaskJob {
+      let gate = DispatchSemaphore(value: 0)
+      pool.makeLane().submit { gate.wait() }
+      let job = MaskJob(layout: layout, dataType: .float32, pool: pool, isClientGone: isClientGone)
+      // The one band that is given to the pool cannot be solved before all others are.
+      let opener = Thread {
+        while job.busyTime == .zero { usleep(1000) }
+        usleep(50_000)
+        gate.signal()
+      }
+      opener.start()
+      _ = try? weights.withUnsafeBytes {
+        try job.solve(MatrixView($0, dataType: .float32, rows: rows, columns: columns))
+      }
+      return job
+    }
+    let whole = try solve { false }.busyTime
+    let stopped = try solve { true }.busyTime
+    #expect(stopped > .zero)
+    #expect(stopped * 8 < whole)
+  }
+
+  @Test("The time that the feeding thread solves by itself is held against the limit")
+  func helpingTakesTime() throws {
+    let (rows, columns) = (4096, 4096)
+    let layout = try layout(.transposable, rows, columns)
+    let weights = WeightKind.uniform.matrix(rows: rows, columns: columns, seed: 1)
+    let pool = SolverPool(threadCount: 1)
+    defer { pool.stop() }
+    let job = MaskJob(
+      layout: layout,
+      dataType: .float32,
+      pool: pool,
+      timeout: .milliseconds(1)
+    ) { false }
+    #expect {
+      try weights.withUnsafeBytes {
+        _ = try job.solve(MatrixView($0, dataType: .float32, rows: rows, columns: columns))
+      }
+    } throws: { error in
+      if case MaskJob.Failure.timedOut = error { true } else { false }
     }
   }
 }

@@ -39,6 +39,24 @@ struct SolverPoolTests {
     #expect(pool.queueDepth == 0)
   }
 
+  @Test("As many threads help at a time as there are workers")
+  func help() {
+    let pool = SolverPool(threadCount: 2)
+    defer { pool.stop() }
+    var runs = 0
+    for _ in 0..<3 {
+      let outer = pool.help {
+        let inner = pool.help {
+          runs += 1
+          #expect(!pool.help { runs += 100 })
+        }
+        #expect(inner)
+      }
+      #expect(outer)
+    }
+    #expect(runs == 3)
+  }
+
   @Test("map returns results in order, and nothing once the client has gone")
   func map() {
     let pool = SolverPool(threadCount: 3)

@@ -11,14 +11,14 @@ import Synchronization
 /// piece to `append(_:)`, which hands each band to the pool as soon as it is whole; `finish()` then
 /// waits for the rest. Memory is a few bands and the packed mask. All three are called on one thread.
 final class MaskJob: @unchecked Sendable {
-  // Sendable although it holds pointers: `mask` is written by workers in rows that no other worker
+  // Sendable although it holds pointers: the mask is written by workers in rows that no other worker
   // has, and read after all of them are done; the rest is the feeding thread's, or in `state`.
 
   enum Failure: Error {
     case solve(SolveError)
     /// The client is gone, or `cancel()` was called.
     case cancelled
-    /// Waiting for solvers took longer than it may.
+    /// Solving, as far as the client waits for it, took longer than it may.
     case timedOut(limit: Duration)
   }
 
@@ -30,11 +30,16 @@ final class MaskJob: @unchecked Sendable {
   private let isClientGone: @Sendable () -> Bool
 
   /// The packed rows, until they have become a solution.
+  private var bytes: [UInt8]
+  /// Where they are: a native array's elements stay in one block until the array is changed, and
+  /// this one is not.
   private var mask: UnsafeMutablePointer<UInt8>?
   private let state: Mutex<State>
   /// One slot for each band that may be with the pool at once.
   private let slots: DispatchSemaphore
   private let slotCount: Int
+  /// The bands that are with the pool.
+  private let pooledBands = Atomic(0)
   private let isCancelled = Atomic<Bool>(false)
 
   private var buffer: BandBuffer?
@@ -43,6 +48,8 @@ final class MaskJob: @unchecked Sendable {
   private var isTimedOut = false
   /// The time that the feeding thread has waited for solvers.
   private(set) var waited = Duration.zero
+  /// The time that it has solved bands by itself.
+  private var helped = Duration.zero
 
   /// The memory of one band.
   private struct BandBuffer: @unchecked Sendable {
@@ -65,7 +72,7 @@ final class MaskJob: @unchecked Sendable {
   /// Begins a job.
   ///
   /// - Parameters:
-  ///   - timeout: how long to wait for solvers, altogether.
+  ///   - timeout: how long to wait for solvers, and to solve in their place, altogether.
   ///   - isClientGone: asked now and then while waiting; true stops the work.
   init(
     layout: MaskLayout,
@@ -81,8 +88,9 @@ final class MaskJob: @unchecked Sendable {
     self.pool = pool
     lane = pool.makeLane()
     let byteCount = layout.rows * layout.maskRowByteCount
-    // Zeros from the system, which are no memory until they are written.
-    mask = calloc(max(1, byteCount), 1)?.assumingMemoryBound(to: UInt8.self)
+    // Not cleared: a band's rows are, before they are solved, and until then they need no memory.
+    bytes = [UInt8](unsafeUninitializedCapacity: byteCount) { $1 = byteCount }
+    mask = bytes.withUnsafeMutableBufferPointer { $0.baseAddress }
     state = Mutex(State(outcomes: [MaskOutcome?](repeating: nil, count: layout.bandCount)))
     slotCount = Self.slotCount(pool)
     // Not made with its first value: a semaphore that is destroyed below that ends the process,
@@ -92,7 +100,6 @@ final class MaskJob: @unchecked Sendable {
   }
 
   deinit {
-    free(mask)
     buffer?.deallocate()
     state.withLock { state in
       for idle in state.idleBuffers { idle.deallocate() }
@@ -106,7 +113,7 @@ final class MaskJob: @unchecked Sendable {
   static func memory(_ layout: MaskLayout, _ dataType: DataType, pool: SolverPool) -> Int {
     let bands = slotCount(pool) * bandByteCount(layout, dataType)
     let matrix = layout.rows * layout.columns * dataType.byteCount
-    return min(matrix, bands) + 2 * layout.rows * layout.maskRowByteCount
+    return min(matrix, bands) + layout.rows * layout.maskRowByteCount
   }
 
   /// The bands that may be with the pool at once: enough to keep every worker busy while the next
@@ -177,12 +184,19 @@ final class MaskJob: @unchecked Sendable {
   // MARK: Working
 
   private func submit(_ band: Int, _ rows: MatrixView, recycling used: BandBuffer?) {
-    let piece: @Sendable () -> Void = { [self] in
-      work(band, rows)
-      if let used { state.withLock { $0.idleBuffers.append(used) } }
-      slots.signal()
+    if isSolvedInPlace {
+      work(band, rows, recycling: used)
+      return
     }
-    if isSolvedInPlace { piece() } else { lane.submit(piece) }
+    if helps, pool.help({ helped += work(band, rows, recycling: used) }) {
+      giveUpIfDue()
+      return
+    }
+    pooledBands.add(1, ordering: .relaxed)
+    lane.submit { [self] in
+      work(band, rows, recycling: used)
+      pooledBands.subtract(1, ordering: .relaxed)
+    }
   }
 
   /// Whether handing the matrix to a worker would take longer than solving it here.
@@ -191,12 +205,31 @@ final class MaskJob: @unchecked Sendable {
       && layout.rows * layout.columns <= 16_384
   }
 
-  private func work(_ band: Int, _ rows: MatrixView) {
-    guard !isCancelled.load(ordering: .relaxed), let mask else { return }
+  /// Whether the feeding thread takes the band, because each worker has one to go on with.
+  ///
+  /// The bytes are in this core's cache, and more than the workers can take would only fill the slots.
+  /// Bands of the other methods take so long that the socket would be left alone.
+  private var helps: Bool {
+    layout.specification.method == .exact
+      && pooledBands.load(ordering: .relaxed) >= pool.threadCount
+  }
+
+  /// Solves a band, gives back its memory and its slot, and returns the time that it took.
+  @discardableResult
+  private func work(_ band: Int, _ rows: MatrixView, recycling used: BandBuffer?) -> Duration {
+    let duration = solve(band, rows)
+    if let used { state.withLock { $0.idleBuffers.append(used) } }
+    slots.signal()
+    return duration
+  }
+
+  private func solve(_ band: Int, _ rows: MatrixView) -> Duration {
+    guard !isCancelled.load(ordering: .relaxed), let mask else { return .zero }
     let start = ContinuousClock.now
     let solver = pool.solvers.take(layout)
-    let target = mask + layout.rows(ofBand: band).lowerBound * layout.maskRowByteCount
     let rowByteCount = layout.maskRowByteCount
+    let target = mask + layout.rows(ofBand: band).lowerBound * rowByteCount
+    target.update(repeating: 0, count: rows.rows * rowByteCount)
     let result = Result { () throws(SolveError) in
       try solver.solve(band, rows, into: MaskRows(base: target, rowByteCount: rowByteCount))
     }
@@ -210,6 +243,7 @@ final class MaskJob: @unchecked Sendable {
         if state.failure.map({ band < $0.band }) ?? true { state.failure = (band, error) }
       }
     }
+    return duration
   }
 
   // MARK: Waiting
@@ -233,13 +267,17 @@ final class MaskJob: @unchecked Sendable {
     let before = waited
     repeat {
       waited = before + (ContinuousClock.now - start)
-      if isClientGone() { cancel() }
-      if waited > timeout {
-        isTimedOut = true
-        cancel()
-      }
+      giveUpIfDue()
     } while slots.wait(timeout: .now() + .milliseconds(50)) == .timedOut
     waited = before + (ContinuousClock.now - start)
+  }
+
+  /// Gives the work up if the client has gone, or the time is over.
+  private func giveUpIfDue() {
+    if isClientGone() { cancel() }
+    guard waited + helped > timeout else { return }
+    isTimedOut = true
+    cancel()
   }
 
   /// Waits until no band is with the pool, also after a cancellation: bands that have not begun are
@@ -251,13 +289,10 @@ final class MaskJob: @unchecked Sendable {
     if isCancelled.load(ordering: .relaxed) { throw .cancelled }
     let (outcomes, failure) = state.withLock { ($0.outcomes, $0.failure) }
     if let failure { throw .solve(failure.error) }
-    guard let mask else {
-      throw .solve(.solverFailed(detail: "there is no memory for the mask"))
-    }
-    let byteCount = layout.rows * layout.maskRowByteCount
-    let bytes = [UInt8](UnsafeBufferPointer(start: mask, count: byteCount))
-    free(mask)
-    self.mask = nil
+    // No worker is left that could write to it.
+    mask = nil
+    let bytes = self.bytes
+    self.bytes = []
     do {
       return try Solution(
         layout: layout,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import CScheduler
 import Dispatch
 import Foundation
 import Synchronization
@@ -32,6 +33,8 @@ final class SolverPool: Sendable {
   /// One entry for each piece that waits: a lane with many of them comes round again and again.
   private let rotation = Mutex<Rotation>(Rotation())
   private let available = DispatchSemaphore(value: 0)
+  /// The threads that work beside the pool's own.
+  private let helpers = Atomic(0)
   private let isStopped = Atomic<Bool>(false)
 
   /// Starts `threadCount` workers.
@@ -51,6 +54,16 @@ final class SolverPool: Sendable {
   /// The number of pieces that no worker has taken yet.
   var queueDepth: Int { rotation.withLock { $0.count } }
 
+  /// Runs a piece on the calling thread, unless there are as many such threads as workers already.
+  ///
+  /// - Returns: whether it was run.
+  func help(_ piece: () -> Void) -> Bool {
+    defer { helpers.subtract(1, ordering: .relaxed) }
+    guard helpers.add(1, ordering: .relaxed).newValue <= threadCount else { return false }
+    piece()
+    return true
+  }
+
   /// Lets the workers end once all pieces are done.
   func stop() {
     isStopped.store(true, ordering: .releasing)
@@ -58,6 +71,9 @@ final class SolverPool: Sendable {
   }
 
   private func work() {
+    // The least that Linux gives. With its usual 3 ms, a thread that answers /healthz may wait for a
+    // tick of the clock longer, beside solvers that are busy for good.
+    scheduler_set_slice(100_000)
     while true {
       available.wait()
       guard let lane = rotation.withLock({ $0.next() }) else {
