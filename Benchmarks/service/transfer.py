@@ -12,7 +12,7 @@ from common import free_port, median, nmmask, peer, post, report, resident_bytes
 
 MIB = 1 << 20
 # Rounds that are not counted, until servers have the memory that they keep.
-WARM_UP = 4
+WARM_UP = 10
 
 
 def sink(listener, total):

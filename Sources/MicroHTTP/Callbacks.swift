@@ -24,11 +24,13 @@ func receiveLogMessage(
     return String(cString: base)
   }
   guard let end = message.lastIndex(where: { !$0.isNewline }) else { return }
-  engine.log(String(message[...end]))
+  // That a connection is ended after an answer of ours is an error to the library only.
+  let exchange = CurrentExchange.get()
+  if exchange?.isAnsweredDirectly != true { engine.log(String(message[...end])) }
   // Out of descriptors, the listening thread asks for the next client again and again, without a
   // pause. It is the one that says so.
   if message.hasPrefix("Hit process or system resource limit") { usleep(50_000) }
-  CurrentExchange.get()?.libraryLogged(message)
+  exchange?.libraryLogged(message)
 }
 
 /// A connection was accepted (on the library's listening thread), or is about to be closed.

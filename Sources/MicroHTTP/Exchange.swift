@@ -36,11 +36,11 @@ final class Exchange {
   private var bodyDeadline = MonotonicClock.never
   /// Whether the client may still be sending when the connection is closed.
   private var lingers = false
-  private var isAnsweredDirectly = false
   private var isUnanswered = false
   private var hasBadLength = false
 
   private(set) var hasHeader = false
+  private(set) var isAnsweredDirectly = false
 
   private var configuration: ServerConfiguration { engine.configuration }
 
@@ -88,8 +88,34 @@ final class Exchange {
     }
   }
 
-  /// Takes a piece of the body.
+  /// Takes a piece of the body, which is all that the library has of it.
   func receive(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    guard take(bytes) else { return false }
+    guard case .receiving = stage, !connection.isSecure, let length = request?.contentLength,
+      length - bytesIn >= configuration.directBodyBytes,
+      let body = DirectBody(of: microhttp_socket(handle))
+    else { return true }
+    return receive(body, length)
+  }
+
+  /// Takes all of the body that the library has not read, and answers.
+  ///
+  /// - Returns: false, which makes the library close the connection.
+  private func receive(_ body: borrowing DirectBody, _ length: Int) -> Bool {
+    while bytesIn < length {
+      guard let piece = body.next(upTo: length - bytesIn), take(piece) else { return false }
+    }
+    connection.enter(.working, until: MonotonicClock.never)
+    switch stage {
+    case .receiving(let receiver):
+      stage = .over
+      return answerDirectly(receiver.finish(), bodyIsWhole: true)
+    case .dropping(let response): return answerDirectly(response, bodyIsWhole: true)
+    case .header, .answered, .over: return false
+    }
+  }
+
+  private func take(_ bytes: UnsafeRawBufferPointer) -> Bool {
     bytesIn += bytes.count
     let arrival = MonotonicClock.now
     let gained = MonotonicClock.time(
@@ -250,6 +276,14 @@ final class Exchange {
     return queue(response, closesConnection: true)
   }
 
+  private func enterReply(_ response: Response) {
+    connection.enterReply(
+      of: response.body.count,
+      timeout: configuration.replyTimeout.nanoseconds,
+      rate: configuration.minimumReplyBytesPerSecond
+    )
+  }
+
   /// Hands the answer to the library, which sends it when this callback has returned.
   private func queue(_ response: Response, closesConnection: Bool) -> Bool {
     let closes = closesConnection || engine.isDraining.load(ordering: .relaxed)
@@ -258,11 +292,7 @@ final class Exchange {
       return false
     }
     defer { MHD_destroy_response(made) }
-    connection.enterReply(
-      of: response.body.count,
-      timeout: configuration.replyTimeout.nanoseconds,
-      rate: configuration.minimumReplyBytesPerSecond
-    )
+    enterReply(response)
     guard MHD_queue_response(handle, UInt32(response.status.code), made) == .YES else {
       engine.log("A response with status \(response.status.code) was refused by the library.")
       return false
@@ -276,15 +306,21 @@ final class Exchange {
   ///
   /// Over TLS the connection is closed without it.
   ///
+  /// - Parameter bodyIsWhole: whether the client has sent all it wanted to, and so will be reading.
   /// - Returns: false, which makes the library close the connection.
-  private func answerDirectly(_ response: Response) -> Bool {
+  private func answerDirectly(_ response: Response, bodyIsWhole: Bool = false) -> Bool {
     stage = .over
     self.response = response
     isUnanswered = connection.isSecure
     if isUnanswered { return false }
-    let timeout = min(configuration.replyTimeout, configuration.lingerTimeout)
-    let deadline = MonotonicClock.now + timeout.nanoseconds
-    connection.enter(.reply, until: deadline + 1_000_000_000)
+    var deadline = MonotonicClock.never
+    if bodyIsWhole {
+      enterReply(response)
+    } else {
+      let timeout = min(configuration.replyTimeout, configuration.lingerTimeout)
+      deadline = MonotonicClock.now + timeout.nanoseconds
+      connection.enter(.reply, until: deadline + 1_000_000_000)
+    }
     lingers = true
     isAnsweredDirectly = DirectAnswer.send(
       response,

@@ -54,6 +54,8 @@ struct TLSTests {
         $0.tls = identity
         $0.bodyTimeout = .milliseconds(500)
         $0.drainLimit = 10_000
+        // Which a body over TLS cannot be.
+        $0.directBodyBytes = 0
       }
       try withServer(configured(configure)) { server, application in
         let origin = "https://127.0.0.1:\(server.port)"

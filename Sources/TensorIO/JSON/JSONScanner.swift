@@ -141,7 +141,12 @@ public struct JSONScanner: Sendable {
     end: UnsafePointer<UInt8>
   ) throws(JSONError) {
     if let expectedBytes {
-      frames[last].numbers.makeRoom(read: chunkOffset, of: expectedBytes, budget: budget)
+      frames[last].numbers.makeRoom(
+        read: chunkOffset + (cursor - start),
+        piece: end - cursor,
+        of: expectedBytes,
+        budget: budget
+      )
     }
     let outside = depth - frames[last].numbers.depth
     let stop = frames[last].numbers.scan(

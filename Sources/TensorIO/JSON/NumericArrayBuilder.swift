@@ -71,15 +71,19 @@ struct NumericArrayBuilder {
   /// Makes room for all numbers, as many as the part of the text that was read lets expect, before
   /// the array would be moved again and again.
   ///
-  /// Never for more numbers than bytes were read, so that a client's announcement takes no memory.
-  mutating func makeRoom(read: Int, of total: Int, budget: Int) {
-    // With room for about one more piece of the text, nothing is moved yet.
-    guard irregularity == nil, values.count >= 1024, total > read,
-      values.capacity - values.count < 1 << 14
-    else { return }
-    let expected = Double(values.count) * Double(total) / Double(read)
-    guard expected > Double(values.capacity) else { return }
-    let allowed = min(read, values.count + max(0, budget) / 8)
+  /// Never for more numbers than bytes have come, so that a client's announcement takes no memory.
+  ///
+  /// - Parameters:
+  ///   - read: the bytes that the numbers so far were read from.
+  ///   - piece: the bytes that have come after them.
+  mutating func makeRoom(read: Int, piece: Int, of total: Int, budget: Int) {
+    guard irregularity == nil, values.count >= 1024, total > read else { return }
+    let numbersPerByte = Double(values.count) / Double(read)
+    let expected = numbersPerByte * Double(total)
+    // With room for the numbers of this piece, nothing is moved yet.
+    let next = Double(values.count) + 1.02 * numbersPerByte * Double(piece)
+    guard expected > Double(values.capacity), next > Double(values.capacity) else { return }
+    let allowed = min(read + piece, values.count + max(0, budget) / 8)
     let room = Int(min(1.02 * expected + 4096, Double(allowed)))
     // Else it is worth no move.
     guard Double(room) >= expected || room / 2 >= values.capacity else { return }

@@ -102,6 +102,9 @@ final class TestApplication: RequestHandler {
       case "/early":
         end { $0.early += 1 }
         return Response(status: .unprocessableContent, text: "early")
+      case "/late" where bytes.count >= 2_000_000:
+        end { $0.early += 1 }
+        return Response(status: .unprocessableContent, text: "late")
       case "/limited" where bytes.count > TestApplication.limit:
         end { $0.early += 1 }
         return Response(status: .contentTooLarge, text: "too large")
