@@ -9,7 +9,7 @@ internal import Synchronization
 /// that memory after each request: what large bodies would gain by more of it, small requests would
 /// lose. Its count of the body is wrong after this, so the connection must end with the answer.
 struct DirectBody: ~Copyable {
-  /// The size of a core's cache; a quarter of it made 256 MiB take a tenth longer on one machine.
+  /// The size of a core's cache; a quarter of it made 256 MiB take 6 % longer on one machine.
   private static let pieceSize = 1 << 20
   /// The bodies that are read so at a time: their memory is no one's reckoning.
   static let maximumCount = 8

@@ -47,7 +47,7 @@ public struct ServerConfiguration: Sendable {
 
   /// The bytes still to come from which on a plain body is read in large pieces, past the library.
   ///
-  /// It takes a quarter less time, and the connection ends with the answer. A body in chunks, or over
+  /// It takes a tenth less time or better, and the connection ends with the answer. A body in chunks, or over
   /// TLS, is the library's.
   public var directBodyBytes = 8 << 20
 
