@@ -70,20 +70,18 @@ NMK_INLINE void FN(scale)(REAL *restrict weights, const REAL *restrict inverse, 
   }
 }
 
+/* The nearest integer, even where two are, in the low 16 bits: REAL has no bits left for more
+   beside ROUNDING. */
+NMK_INLINE vi FN(rounded)(REALS x) { return LOW_WORDS((INTS)(x + (REAL)ROUNDING)); }
+
 /* Rounds the scaled weights to integers and turns them into lanes. */
 NMK_INLINE void FN(quantise)(const REAL *restrict weights, vu *restrict q, int m, int pitch) {
   const int width = NMK_LANES * pitch;
   for (int i = 0; i < m; i++) {
-    union {
-      v16u chunks[NMK_LANES * NMK_MAX_TILE / CHUNK];
-      vu lanes[NMK_MAX_TILE];
-    } row;
-    for (int c = 0; c < width; c += CHUNK) {
-      const REALS w = *(const REALS *)(weights + i * width + c) + (REAL)0.5;
-      row.chunks[c / CHUNK] = __builtin_convertvector(__builtin_convertvector(w, vi), v16u);
-    }
-    rows_to_lanes(row.lanes, pitch);
-    for (int j = 0; j < m; j++) q[i * m + j] = row.lanes[j];
+    block_row row;
+    for (int c = 0; c < width; c += CHUNK)
+      row.chunks[c / CHUNK] = FN(rounded)(*(const REALS *)(weights + i * width + c));
+    row_to_lanes(&row, q + i * m, m, pitch);
   }
 }
 
@@ -130,13 +128,11 @@ NMK_INLINE void FN(read_signs)(
   const REAL *restrict u, const REAL *restrict v, int m, int pitch, block_word *restrict bits,
   block_word *restrict unsettled, double *restrict kept, double *restrict total) {
   const int width = NMK_LANES * pitch, words = (width + 63) / 64, n = plan->n;
-  for (int k = 0; k < words; k++) unsettled[k] = 0;
   if (width < 64)
     for (int i = 0; i < m; i++) bits[i] = 0;
   for (int c = 0; c < width; c += CHUNK) {
     const REAL *const chunk_u = u + (pitch > CHUNK ? c & ~(pitch - 1) : c);
     const REALS chunk_v = *(const REALS *)(v + c);
-    INTS count = {0};
     vd kept_sum = {0}, total_sum = {0};
     block_chunk *out = (block_chunk *)bits + c / CHUNK;
 #define READ_ROW(I)                                                                        \
@@ -146,11 +142,10 @@ NMK_INLINE void FN(read_signs)(
     if (tie_step)                                                                          \
       raised += *(const REALS *)(tie_step + c) * FN(tie_row)(plan, I, c, pitch);           \
     const INTS keep = raised > FN(spread)(chunk_u, I, pitch) + chunk_v;                    \
-    count -= keep;                                                                         \
     out[(I) * words * 4] = BITS_OF(keep);                                                  \
     const vd wide = __builtin_convertvector(w, vd);                                        \
     total_sum += wide;                                                                     \
-    kept_sum += (vd)((vl)wide & __builtin_convertvector(keep, vl));                        \
+    ADD_WHERE(kept_sum, wide, __builtin_convertvector(keep, vl));                          \
   } while (0)
     if (pitch < CHUNK) {
 #pragma clang loop unroll(full)
@@ -160,8 +155,6 @@ NMK_INLINE void FN(read_signs)(
       for (int i = 0; i < m; i++) READ_ROW(i);
     }
 #undef READ_ROW
-    const uint16_t wrong = BITS_OF(count != n);
-    unsettled[c / 64] |= (uint64_t)wrong << (c % 64);
     *(vd *)(kept + c) = kept_sum;
     *(vd *)(total + c) = total_sum;
   }
@@ -169,17 +162,17 @@ NMK_INLINE void FN(read_signs)(
   const uint64_t real_columns = pitch_pattern(pitch, m);
   const uint64_t wanted = pitch_pattern(pitch, 1) * (uint64_t)n;
   for (int k = 0; k < words; k++) {
-    uint64_t wrong = unsettled[k] & real_columns;
+    uint64_t wrong = columns_without(bits + k, words, m, n) & real_columns;
     for (int i = 0; i < m; i++) wrong |= group_counts(bits[i * words + k], pitch) ^ wanted;
     unsettled[k] = wrong;
   }
-  /* Sums of columns, added pairwise. */
-  for (int length = width; length > NMK_LANES; length /= 2) {
-    for (int k = 0; k < length / 2; k++) {
-      kept[k] = kept[2 * k] + kept[2 * k + 1];
-      total[k] = total[2 * k] + total[2 * k + 1];
-    }
-  }
+}
+
+/* What a tile keeps, of what its columns do. */
+NMK_INLINE double FN(kept_of_tile)(const double *kept, int lane, int pitch) {
+  _Alignas(64) double columns[NMK_MAX_TILE];
+  memcpy(columns, kept + lane * pitch, sizeof(double) * (size_t)pitch);
+  return sum_pairwise(columns, pitch);
 }
 
 #undef SPREAD2

@@ -237,7 +237,7 @@ NMK_INLINE void deep_pass_fixed(engine *e, const int m, const int pitch) {
       for (int i = 0; i < m; i++)
         put_bits(mask_row(e, tiles[t].strip, i), (size_t)tiles[t].place * (size_t)m, m,
           (uint64_t)rows[i][t]);
-      e->kept[tile_index(e, tiles[t].strip, tiles[t].place)] = column_sums[0][t] * inverse[t];
+      note_kept(e, tiles[t].strip, tiles[t].place, column_sums[0][t] * inverse[t]);
       e->sums->settled[2]++;
       continue;
     }

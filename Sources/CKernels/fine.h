@@ -23,21 +23,17 @@ NMK_INLINE void FN(quantise_around)(
   const REAL *restrict zoom, int m, int pitch) {
   const int width = NMK_LANES * pitch;
   for (int i = 0; i < m; i++) {
-    union {
-      v16u chunks[NMK_LANES * NMK_MAX_TILE / CHUNK];
-      vu lanes[NMK_MAX_TILE];
-    } row;
+    block_row row;
     for (int c = 0; c < width; c += CHUNK) {
       const REAL *const chunk_u = u + (pitch > CHUNK ? c & ~(pitch - 1) : c);
       REALS w = *(const REALS *)(weights + i * width + c);
       w -= FN(spread)(chunk_u, i, pitch) + *(const REALS *)(v + c);
-      w = w * *(const REALS *)(zoom + c) + (REAL)(CENTRE + 0.5);
+      w = w * *(const REALS *)(zoom + c) + (REAL)CENTRE;
       const REALS most = (REALS){0} + (REAL)(2 * CENTRE - 1);
       w = (REALS)CHOOSE(w > most, (INTS)most, (INTS)w & (w > 0));
-      row.chunks[c / CHUNK] = __builtin_convertvector(__builtin_convertvector(w, vi), v16u);
+      row.chunks[c / CHUNK] = FN(rounded)(w);
     }
-    rows_to_lanes(row.lanes, pitch);
-    for (int j = 0; j < m; j++) e->q[i * m + j] = row.lanes[j];
+    row_to_lanes(&row, e->q + i * m, m, pitch);
   }
 }
 
@@ -70,7 +66,7 @@ NMK_INLINE bool FN(fine_pass)(engine *e, int pass, const int m, const int pitch)
         tile->zoom = __builtin_ldexp(1, plan->path_bits + COARSE_TIE_BITS - tile->unit);
         tile->step = 1 / tile->zoom;
         tile_step = (REAL)tile->step;
-        raised_lanes[t] = 0xffff;
+        raised_lanes[lane_of_tile(t)] = 0xffff;
         any_raised = true;
       }
       tile_zoom = (REAL)tile->zoom;
@@ -107,8 +103,8 @@ NMK_INLINE bool FN(fine_pass)(engine *e, int pass, const int m, const int pitch)
     pending_tile *tile = &tiles[t];
     if (tile_bits(e->unsettled, t, pitch) == 0) {
       put_tile(e, tile->strip, tile->place, e->bits, words, t);
-      e->kept[tile_index(e, tile->strip, tile->place)] =
-        e->kept_columns[t] * inverse[t * pitch];
+      note_kept(
+        e, tile->strip, tile->place, FN(kept_of_tile)(e->kept_columns, t, pitch) * inverse[t * pitch]);
       e->sums->settled[1]++;
       continue;
     }

@@ -25,16 +25,10 @@ NMK_INLINE void FN(load_block)(
 /* What the sweeps found, by rows: the potentials of rows (side 0) or columns (side 1). */
 NMK_INLINE void FN(potentials)(
   const engine *e, REAL *restrict potentials, int side, int m, int pitch) {
-  union {
-    v16u chunks[NMK_LANES * NMK_MAX_TILE / CHUNK];
-    vu lanes[NMK_MAX_TILE];
-  } x;
-  const int width = NMK_LANES * pitch;
-  for (int j = 0; j < pitch; j++)
-    x.lanes[j] = j < m ? (side == 0 ? e->lane_u[j] : e->lane_s[j]) : (vu){0} + OFFSET;
-  lanes_to_rows(x.lanes, pitch);
-  for (int c = 0; c < width; c += CHUNK) {
-    const vi value = __builtin_convertvector(x.chunks[c / CHUNK], vi) - OFFSET;
+  block_row row;
+  lanes_to_row(side == 0 ? e->lane_u : e->lane_s, &row, m, pitch, OFFSET);
+  for (int c = 0; c < NMK_LANES * pitch; c += CHUNK) {
+    const vi value = row.chunks[c / CHUNK] - OFFSET;
     *(REALS *)(potentials + c) = __builtin_convertvector(side == 0 ? value : -value, REALS);
   }
 }
@@ -99,6 +93,19 @@ NMK_INLINE void FN(check_potentials)(const engine *e, int count, int m, int pitc
   }
 }
 
+/* Adds what the settled tiles of a block keep, and what all of them hold. */
+NMK_INLINE void FN(add_up)(engine *e, int pitch) {
+  const REAL *inverse = e->inverse;
+  const uint64_t whole = pitch == 64 ? ~0ull : (1ull << pitch) - 1;
+  for (int c = 0; c < NMK_LANES * pitch; c += CHUNK) {
+    const vd scale = __builtin_convertvector(*(const REALS *)(inverse + c), vd);
+    const vd kept = *(const vd *)(e->kept_columns + c) * scale;
+    const uint64_t open = group_any(e->unsettled[c / 64], pitch) * whole;
+    ADD_WHERE(e->kept_sum, kept, places_of((uint16_t)~(open >> c % 64)));
+    e->total_sum += *(const vd *)(e->total_columns + c) * scale;
+  }
+}
+
 NMK_INLINE block_state FN(first_pass)(
   engine *e, uint32_t strip, uint32_t first, int count, const int m, const int pitch) {
   const nmk_plan *plan = e->plan;
@@ -125,30 +132,23 @@ NMK_INLINE block_state FN(first_pass)(
   } else {
     for (int t = 0; t < count; t++) put_tile(e, strip, first + (uint32_t)t, e->bits, words, t);
   }
-  double *const kept = e->kept + tile_index(e, strip, first);
-  double *const total = e->total + tile_index(e, strip, first);
-  for (int t = 0; t < count; t++) {
-    const double scale = inverse[t * pitch];
-    kept[t] = e->kept_columns[t] * scale;
-    total[t] = e->total_columns[t] * scale;
-  }
-  uint64_t any = 0;
-  for (int k = 0; k < words; k++) any |= e->unsettled[k];
-  if (!any) {
-    e->sums->settled[0] += (uint64_t)count;
-    return BLOCK_READY;
-  }
-  for (int t = 0; t < count; t++) {
-    if (tile_bits(e->unsettled, t, pitch) == 0) {
-      e->sums->settled[0]++;
-    } else if (pitch == 2) {
-      const REAL *const w = weights + t * 2;
-      settle_pair(e, strip, first + (uint32_t)t, w[0], w[1], w[width], w[width + 1],
-        inverse[t * pitch]);
-    } else {
-      FN(send_on)(e, weights, strip, first + (uint32_t)t, t, m, pitch);
+  FN(add_up)(e, pitch);
+  int settled = count;
+  for (int k = 0; k < words; k++) {
+    for (uint64_t open = group_any(e->unsettled[k], pitch); open; open &= open - 1) {
+      const int t = (64 * k + __builtin_ctzll(open)) / pitch;
+      if (t >= count) break;
+      settled--;
+      if (pitch == 2) {
+        const REAL *const w = weights + t * 2;
+        settle_pair(e, strip, first + (uint32_t)t, w[0], w[1], w[width], w[width + 1],
+          inverse[t * pitch]);
+      } else {
+        FN(send_on)(e, weights, strip, first + (uint32_t)t, t, m, pitch);
+      }
     }
   }
+  e->sums->settled[0] += (uint64_t)settled;
   return BLOCK_READY;
 }
 

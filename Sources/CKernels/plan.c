@@ -36,7 +36,7 @@ size_t nmk_workspace_bytes(const nmk_plan *plan, size_t tiles) {
   /* For the widest block, with room for rounding each piece up to whole cache lines. */
   const size_t lanes = 32, m = (size_t)plan->m, pitch = (size_t)plan->pitch;
   const size_t entries = m * lanes * pitch;
-  return entries * 8 + m * m * 256 + lanes * pitch * 80 + lanes * m * 128 + 512 * 1024 + tiles * 24;
+  return entries * 8 + m * m * 256 + lanes * pitch * 80 + lanes * m * 128 + 512 * 1024 + tiles * 16;
 }
 
 size_t nmk_top_n_workspace_bytes(int m) {

@@ -48,10 +48,12 @@ typedef struct engine {
   double *kept_columns, *total_columns;
   vd8 *deep;
   finish_memory *finish;
-  /* One for each tile. */
-  double *kept, *total;
-  double *gaps; /* undefined until the first that is not 0 */
-  bool has_gaps;
+  /* What tiles that the first pass settled keep, and what all tiles hold; each place of a chunk has
+     a sum of its own, along the strips. */
+  vd kept_sum, total_sum;
+  /* What each other tile keeps, and its gap; undefined until the first that is not 0. */
+  double *kept, *gaps;
+  bool has_kept, has_gaps;
   nmk_sums *sums;
   queue queues[DEEP_PASS + 1];
 } engine;
@@ -103,6 +105,15 @@ NMK_INLINE double sum_pairwise(double *values, int count) {
   return values[0];
 }
 
+/* Every eighth in a sum of its own, which do not wait for each other. */
+NMK_INLINE double sum_interleaved(const double *values, size_t count) {
+  _Alignas(64) double sums[8] = {0};
+  size_t k = 0;
+  for (; k + 8 <= count; k += 8) *(vd8 *)sums += *(const vd8 *)(values + k);
+  for (size_t lane = 0; k < count; k++, lane++) sums[lane] += values[k];
+  return sum_pairwise(sums, 8);
+}
+
 /* Loads one tile, scaled as in every pass, in rows `pitch` apart; returns the scale's inverse. */
 NMK_INLINE double load_scaled(
   const engine *e, const pending_tile *tile, block_double *w, const int m, const int pitch) {
@@ -149,13 +160,21 @@ NMK_INLINE vd8 tie_breaks(const nmk_plan *plan, int i, int j, bool is_coarse) {
   return __builtin_convertvector(is_coarse ? whole >> TIE_SHIFT : whole, vd8);
 }
 
-/* Keeps a tile's gap, to be added up in the order of the tiles: that in which they are settled is
-   not the same with each set. */
-static void note_gap(engine *e, size_t tile, double gap) {
-  if (gap == 0) return;
-  if (!e->has_gaps) memset(e->gaps, 0, e->strip->tiles * e->strip->strips * sizeof(double));
-  e->has_gaps = true;
-  e->gaps[tile] = gap;
+/* Keeps a number of one tile, to be added up in the order of the tiles: that in which they are
+   settled is not the same with each set. */
+static void note(const engine *e, double *numbers, bool *has_any, size_t tile, double x) {
+  if (x == 0) return;
+  if (!*has_any) memset(numbers, 0, e->strip->tiles * e->strip->strips * sizeof(double));
+  *has_any = true;
+  numbers[tile] = x;
+}
+
+static void note_kept(engine *e, uint32_t strip, uint32_t place, double kept) {
+  note(e, e->kept, &e->has_kept, tile_index(e, strip, place), kept);
+}
+
+static void note_gap(engine *e, uint32_t strip, uint32_t place, double gap) {
+  note(e, e->gaps, &e->has_gaps, tile_index(e, strip, place), gap);
 }
 
 /* Solves one tile by augmenting paths from where the sweeps left it. */
@@ -186,8 +205,8 @@ static void settle_alone(engine *e, const pending_tile *tile) {
     }
     *(vd8 *)(kept + j) = sum;
   }
-  e->kept[tile_index(e, tile->strip, tile->place)] = sum_pairwise(kept, pitch) * inverse;
-  note_gap(e, tile_index(e, tile->strip, tile->place), gap * inverse);
+  note_kept(e, tile->strip, tile->place, sum_pairwise(kept, pitch) * inverse);
+  note_gap(e, tile->strip, tile->place, gap * inverse);
   for (int i = 0; i < m; i++)
     put_bits(mask_row(e, tile->strip, i), (size_t)tile->place * (size_t)m, m, f->kept[i]);
   e->sums->settled[3]++;
@@ -206,7 +225,7 @@ static void settle_pair(
   const bool is_straight = (straight - crossed) + error >= 0;
   put_bits(mask_row(e, strip, 0), (size_t)place * 2, 2, is_straight ? 1 : 2);
   put_bits(mask_row(e, strip, 1), (size_t)place * 2, 2, is_straight ? 2 : 1);
-  e->kept[tile_index(e, strip, place)] = (is_straight ? a + d : b + c) * inverse;
+  note_kept(e, strip, place, (is_straight ? a + d : b + c) * inverse);
   e->sums->settled[3]++;
 }
 
@@ -240,6 +259,8 @@ NMK_INLINE pending_tile *enqueue(engine *e, int pass, uint32_t strip, uint32_t p
 #define INTS vi
 #define FN(name) name##_float
 #define BITS_OF bits_of
+#define ROUNDING 0x1p23
+#define LOW_WORDS(x) (x)
 #define INFINITY_BITS 0x7f800000
 #define ONE_BITS 0x3f800000
 #define TWICE_ONE_BITS 0x7f000000
@@ -254,6 +275,8 @@ NMK_INLINE pending_tile *enqueue(engine *e, int pass, uint32_t strip, uint32_t p
 #undef INTS
 #undef FN
 #undef BITS_OF
+#undef ROUNDING
+#undef LOW_WORDS
 #undef INFINITY_BITS
 #undef ONE_BITS
 #undef TWICE_ONE_BITS
@@ -266,6 +289,8 @@ NMK_INLINE pending_tile *enqueue(engine *e, int pass, uint32_t strip, uint32_t p
 #define INTS vl
 #define FN(name) name##_double
 #define BITS_OF bits_of_wide
+#define ROUNDING 0x1p52
+#define LOW_WORDS(x) __builtin_convertvector(x, vi)
 #define INFINITY_BITS 0x7ff0000000000000
 #define ONE_BITS 0x3ff0000000000000
 #define TWICE_ONE_BITS 0x7fe0000000000000
@@ -327,7 +352,8 @@ static void set_up(
   e->sweep = sweep_for(plan->n, plan->m);
   e->size = dtype_bytes(strip->dtype);
   e->is_wide = strip->dtype == NMK_F64 || strip->dtype == NMK_I32 || strip->dtype == NMK_I64;
-  e->has_gaps = false;
+  e->has_kept = e->has_gaps = false;
+  e->kept_sum = e->total_sum = (vd){0};
   e->weights = take(&memory, m * row);
   e->inverse = take(&memory, row);
   e->u = take(&memory, row);
@@ -352,7 +378,6 @@ static void set_up(
     }
   }
   e->kept = take(&memory, tiles * sizeof(double));
-  e->total = take(&memory, tiles * sizeof(double));
   e->gaps = take(&memory, tiles * sizeof(double));
 }
 
@@ -386,10 +411,12 @@ static void transposable(
   }
   for (int pass = 1; pass <= DEEP_PASS; pass++)
     while (e->queues[pass].count > 0) run_pass(e, pass);
-  for (size_t t = 0; t < strip->tiles * strip->strips; t++) {
-    sums->kept += e->kept[t];
-    sums->total += e->total[t];
-  }
-  if (e->has_gaps)
-    for (size_t t = 0; t < strip->tiles * strip->strips; t++) sums->gap += e->gaps[t];
+  const size_t tiles = strip->tiles * strip->strips;
+  _Alignas(64) double places[CHUNK];
+  *(vd *)places = e->kept_sum;
+  sums->kept = sum_pairwise(places, CHUNK);
+  *(vd *)places = e->total_sum;
+  sums->total = sum_pairwise(places, CHUNK);
+  if (e->has_kept) sums->kept += sum_interleaved(e->kept, tiles);
+  if (e->has_gaps) sums->gap = sum_interleaved(e->gaps, tiles);
 }

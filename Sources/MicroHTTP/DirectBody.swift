@@ -19,19 +19,18 @@ struct DirectBody: ~Copyable {
   static var currentCount: Int { count.load(ordering: .relaxed) }
 
   private let socket: Int32
-  private let memory: UnsafeMutableRawPointer
+  /// For receivers that have no room of their own.
+  private var memory: UnsafeMutableRawPointer?
 
-  /// Prepares for reading; nil when memory is short or enough others are being read.
+  /// Prepares for reading; nil when memory may be short or enough others are being read.
   init?(of socket: Int32) {
     // Under a limit, the application may have reckoned with every byte that is left.
     if ResourceLimit.isAnySet { return nil }
-    let isWithinBound = Self.count.add(1, ordering: .relaxed).newValue <= Self.maximumCount
-    guard isWithinBound, let memory = aligned_alloc(64, Self.pieceSize) else {
+    guard Self.count.add(1, ordering: .relaxed).newValue <= Self.maximumCount else {
       Self.count.subtract(1, ordering: .relaxed)
       return nil
     }
     self.socket = socket
-    self.memory = memory
   }
 
   deinit {
@@ -41,11 +40,17 @@ struct DirectBody: ~Copyable {
 
   /// Waits for the next bytes, at most `limit`, which are valid until the next call.
   ///
-  /// - Returns: nil when no more will come: the client has gone, or a deadline has cut the socket.
-  borrowing func next(upTo limit: Int) -> UnsafeRawBufferPointer? {
+  /// - Parameter room: where to put them, if the receiver has said so.
+  /// - Returns: nil when no more will come: the client has gone, a deadline has cut the socket, or
+  ///   there is no memory.
+  mutating func next(
+    upTo limit: Int,
+    into room: UnsafeMutableRawBufferPointer?
+  ) -> UnsafeRawBufferPointer? {
+    guard let target = room ?? ownRoom() else { return nil }
     while true {
-      let count = recv(socket, memory, min(limit, Self.pieceSize), 0)
-      if count > 0 { return UnsafeRawBufferPointer(start: memory, count: count) }
+      let count = recv(socket, target.baseAddress, min(limit, target.count), 0)
+      if count > 0 { return UnsafeRawBufferPointer(rebasing: target[..<count]) }
       guard count < 0 else { return nil }
       switch errno {
       case EINTR: continue
@@ -56,5 +61,10 @@ struct DirectBody: ~Copyable {
       default: return nil
       }
     }
+  }
+
+  private mutating func ownRoom() -> UnsafeMutableRawBufferPointer? {
+    if memory == nil { memory = aligned_alloc(64, Self.pieceSize) }
+    return memory.map { UnsafeMutableRawBufferPointer(start: $0, count: Self.pieceSize) }
   }
 }

@@ -93,17 +93,21 @@ final class Exchange {
     guard take(bytes) else { return false }
     guard case .receiving = stage, !connection.isSecure, let length = request?.contentLength,
       length - bytesIn >= configuration.directBodyBytes,
-      let body = DirectBody(of: microhttp_socket(handle))
+      var body = DirectBody(of: microhttp_socket(handle))
     else { return true }
-    return receive(body, length)
+    return receive(&body, length)
   }
 
   /// Takes all of the body that the library has not read, and answers.
   ///
   /// - Returns: false, which makes the library close the connection.
-  private func receive(_ body: borrowing DirectBody, _ length: Int) -> Bool {
+  private func receive(_ body: inout DirectBody, _ length: Int) -> Bool {
     while bytesIn < length {
-      guard let piece = body.next(upTo: length - bytesIn), take(piece) else { return false }
+      var room: UnsafeMutableRawBufferPointer?
+      if case .receiving(let receiver) = stage { room = receiver.room() }
+      guard let piece = body.next(upTo: length - bytesIn, into: room), take(piece) else {
+        return false
+      }
     }
     connection.enter(.working, until: MonotonicClock.never)
     switch stage {

@@ -44,11 +44,22 @@ public protocol BodyReceiver: AnyObject {
   ///   beyond that the connection is closed after the answer.
   func receive(_ bytes: UnsafeRawBufferPointer) -> Response?
 
+  /// Offers memory of the receiver's own for the next bytes, which spares a copy; must not block.
+  ///
+  /// Bytes that are read into it go to `receive(_:)` in their place, from its start on.
+  ///
+  /// - Returns: memory that is valid until the next call; nil where the receiver has none to offer.
+  func room() -> UnsafeMutableRawBufferPointer?
+
   /// Answers, now that the whole body has arrived; may block.
   func finish() -> Response
 
   /// Drops the work: the client went away, a deadline passed, or the server is stopping.
   func cancel()
+}
+
+extension BodyReceiver {
+  public func room() -> UnsafeMutableRawBufferPointer? { nil }
 }
 
 /// A request that is over.

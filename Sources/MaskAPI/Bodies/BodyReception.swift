@@ -27,6 +27,8 @@ final class BodyReception: BodyReceiver {
     }
   }
 
+  func room() -> UnsafeMutableRawBufferPointer? { decoder == nil ? consumer.room() : nil }
+
   func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
     do throws(Problem) {
       try consume(bytes)

@@ -70,6 +70,11 @@ final class MatrixBody: BodyConsumer {
     state = .data(data)
   }
 
+  func room() -> UnsafeMutableRawBufferPointer? {
+    guard case .data(let data) = state else { return nil }
+    return data.room()
+  }
+
   func consume(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
     received += bytes.count
     if received > configuration.maximumBody { throw Self.tooLarge(configuration.maximumBody) }

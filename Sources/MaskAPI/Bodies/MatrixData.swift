@@ -62,6 +62,11 @@ final class MatrixData {
     try sink.begin(header)
   }
 
+  /// Memory for the next bytes, where they are passed on as they come.
+  func room() -> UnsafeMutableRawBufferPointer? {
+    swapsBytes || isColumnMajor ? nil : sink.room()
+  }
+
   func append(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
     received += bytes.count
     guard received <= expected else {

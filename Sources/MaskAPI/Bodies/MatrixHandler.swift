@@ -64,8 +64,14 @@ protocol MatrixSink: AnyObject {
   var field: String { get }
   /// A matrix of this shape follows.
   func begin(_ header: MatrixHeader) throws(Problem)
+  /// Memory for its next bytes, as of `BodyReceiver`.
+  func room() -> UnsafeMutableRawBufferPointer?
   /// Takes its next bytes, row-major and little-endian; never more than the header says.
   func append(_ bytes: UnsafeRawBufferPointer) throws(Problem)
+}
+
+extension MatrixSink {
+  func room() -> UnsafeMutableRawBufferPointer? { nil }
 }
 
 /// What a route does with the matrix that a body holds, in whatever form it comes.

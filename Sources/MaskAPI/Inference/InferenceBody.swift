@@ -60,6 +60,8 @@ final class InferenceBody: BodyConsumer {
     if let announced { try checkLength(0, header, announced) }
   }
 
+  func room() -> UnsafeMutableRawBufferPointer? { isOver ? nil : work?.data.room() }
+
   func consume(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
     let configuration = context.service.configuration
     var rest = bytes

@@ -56,6 +56,8 @@ final class MaskRun: InferenceRun {
     )
   }
 
+  func room() -> UnsafeMutableRawBufferPointer? { job?.room() }
+
   func append(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
     do { try job?.append(bytes) } catch { throw Problem(error, field: field) }
   }

@@ -60,6 +60,8 @@ private final class MaskHandler: MatrixHandler {
     binary = (parameters, job)
   }
 
+  func room() -> UnsafeMutableRawBufferPointer? { binary?.job.room() }
+
   func append(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
     if let held {
       self.bytes.append(bytes, of: held.rows * held.columns * held.dataType.byteCount)

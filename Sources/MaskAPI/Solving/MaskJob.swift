@@ -142,16 +142,35 @@ final class MaskJob: @unchecked Sendable {
     return try collect()
   }
 
+  /// The memory of the band that is being filled, for the next bytes to be put there by the caller.
+  ///
+  /// - Returns: memory that is valid until the next call, and whose start is to be appended; nil where
+  ///   no band may be begun now.
+  func room() -> UnsafeMutableRawBufferPointer? {
+    guard nextBand < layout.bandCount else { return nil }
+    if buffer == nil {
+      // What else ends the job is told when there are bytes to refuse.
+      guard !isOver, slots.wait(timeout: .now()) == .success else { return nil }
+      buffer = takeBuffer()
+    }
+    guard let buffer else { return nil }
+    return UnsafeMutableRawBufferPointer(
+      start: buffer.base + filled,
+      count: size(ofBand: nextBand) - filled
+    )
+  }
+
   /// Takes the next bytes of the matrix, row-major and little-endian.
   func append(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
     var rest = bytes
     while let source = rest.baseAddress, !rest.isEmpty {
       precondition(nextBand < layout.bandCount, "more bytes than the matrix has")
       let rows = layout.rows(ofBand: nextBand)
-      let size = rows.count * layout.columns * dataType.byteCount
+      let size = size(ofBand: nextBand)
       let target = try bandBuffer()
       let count = min(rest.count, size - filled)
-      (target.base + filled).copyMemory(from: source, byteCount: count)
+      let place = target.base + filled
+      if source != UnsafeRawPointer(place) { place.copyMemory(from: source, byteCount: count) }
       filled += count
       rest = UnsafeRawBufferPointer(rebasing: rest[count...])
       if filled == size {
@@ -175,10 +194,18 @@ final class MaskJob: @unchecked Sendable {
   private func bandBuffer() throws(Failure) -> BandBuffer {
     if let buffer { return buffer }
     try takeSlot()
-    let idle = state.withLock { $0.idleBuffers.popLast() }
-    let next = idle ?? BandBuffer(byteCount: Self.bandByteCount(layout, dataType))
+    let next = takeBuffer()
     buffer = next
     return next
+  }
+
+  private func takeBuffer() -> BandBuffer {
+    let idle = state.withLock { $0.idleBuffers.popLast() }
+    return idle ?? BandBuffer(byteCount: Self.bandByteCount(layout, dataType))
+  }
+
+  private func size(ofBand band: Int) -> Int {
+    layout.rows(ofBand: band).count * layout.columns * dataType.byteCount
   }
 
   // MARK: Working
@@ -254,11 +281,13 @@ final class MaskJob: @unchecked Sendable {
   /// it, which are with the pool already, are done.
   private func takeSlot() throws(Failure) {
     acquireSlot()
-    let isOver =
-      isTimedOut || isCancelled.load(ordering: .relaxed) || state.withLock { $0.failure != nil }
     guard isOver else { return }
     slots.signal()
     _ = try collect()
+  }
+
+  private var isOver: Bool {
+    isTimedOut || isCancelled.load(ordering: .relaxed) || state.withLock { $0.failure != nil }
   }
 
   private func acquireSlot() {
