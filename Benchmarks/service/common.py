@@ -77,13 +77,16 @@ def read_response(connection):
     head = data[:end].decode()
     match = re.search(r"(?i)content-length: (\d+)", head)
     length = int(match[1]) if match else 0
-    body = data[end + 4:]
-    while len(body) < length:
-        chunk = connection.recv(min(1 << 20, length - len(body)))
-        if not chunk:
-            raise ConnectionError("closed in a response")
-        body += chunk
-    return int(head.split()[1]), head, bytes(body)
+    body = bytearray(length)
+    received = len(data) - end - 4
+    body[:received] = data[end + 4:]
+    with memoryview(body) as view:
+        while received < length:
+            count = connection.recv_into(view[received:])
+            if not count:
+                raise ConnectionError("closed in a response")
+            received += count
+    return int(head.split()[1]), head, body
 
 
 def post(port, path, body, **headers):

@@ -24,6 +24,9 @@ static inline void microhttp_limit_free_memory(int bytes) {
   mallopt(M_TRIM_THRESHOLD, bytes);
 }
 
+/* Returns the free memory of every arena to the system, also from between blocks in use. */
+static inline void microhttp_give_back_free_memory(void) { malloc_trim(0); }
+
 /* The bytes that the peer has acknowledged since the connection began; -1 if it is not TCP.
    glibc's struct tcp_info ends before this field, so it is read at its place in the kernel's,
    which is part of the kernel's fixed interface (since Linux 4.1). */

@@ -2,7 +2,7 @@
 
 internal import Glibc
 
-/// A thread that cuts connections past their deadline.
+/// A thread that cuts connections past their deadline, and looks after memory on its way.
 ///
 /// The library's own timer restarts with every byte, so a client that sends one now and then would
 /// hold its connection for good; and it would count the time that a handler blocks.
@@ -61,6 +61,10 @@ struct DeadlineSweeper: ~Copyable {
 private func sweepUntilWoken(_ context: DeadlineSweeper.Context) {
   var entry = pollfd(fd: context.wakeUp, events: Int16(POLLIN), revents: 0)
   // The other end of the pipe is closed to stop; an interrupted wait is merely a short one.
-  while poll(&entry, 1, DeadlineSweeper.interval) <= 0 { context.engine.expireConnections() }
+  var bursts = BurstWatch()
+  while poll(&entry, 1, DeadlineSweeper.interval) <= 0 {
+    context.engine.expireConnections()
+    context.engine.giveBackMemory(&bursts)
+  }
   close(context.wakeUp)
 }

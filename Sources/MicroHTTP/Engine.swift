@@ -12,7 +12,18 @@ final class Engine: Sendable {
   let openConnections = Atomic(0)
   /// Whether the server is on its way down: every answer then closes its connection.
   let isDraining = Atomic(false)
-  private let connections = Mutex<[ObjectIdentifier: Connection]>([:])
+  private let connections = Mutex(Connections())
+
+  private struct Connections {
+    var open: [ObjectIdentifier: Connection] = [:]
+    /// The most that were open at a time since `takePeak()`.
+    var peak = 0
+
+    mutating func takePeak() -> Int {
+      defer { peak = open.count }
+      return peak
+    }
+  }
 
   init(
     configuration: ServerConfiguration,
@@ -32,19 +43,28 @@ final class Engine: Sendable {
 
   func add(_ connection: Connection) {
     openConnections.add(1, ordering: .relaxed)
-    connections.withLock { $0[ObjectIdentifier(connection)] = connection }
+    connections.withLock { connections in
+      connections.open[ObjectIdentifier(connection)] = connection
+      connections.peak = max(connections.peak, connections.open.count)
+    }
   }
 
   func remove(_ connection: Connection) {
     openConnections.subtract(1, ordering: .relaxed)
-    _ = connections.withLock { $0.removeValue(forKey: ObjectIdentifier(connection)) }
+    _ = connections.withLock { $0.open.removeValue(forKey: ObjectIdentifier(connection)) }
+  }
+
+  /// Gives free memory back to the system where a burst of connections is over.
+  func giveBackMemory(_ watch: inout BurstWatch) {
+    let (open, peak) = connections.withLock { ($0.open.count, $0.takePeak()) }
+    if watch.isOver(open: open, peak: peak) { microhttp_give_back_free_memory() }
   }
 
   /// Cuts every connection whose deadline has passed.
   ///
   /// - Complexity: O(connections); some ten nanoseconds for each.
   func expireConnections() {
-    let all = connections.withLock { Array($0.values) }
+    let all = connections.withLock { Array($0.open.values) }
     let now = MonotonicClock.now
     for connection in all {
       connection.expire(at: now, grace: configuration.lingerTimeout.nanoseconds + 1_000_000_000)
@@ -53,6 +73,6 @@ final class Engine: Sendable {
 
   /// Ends every connection's socket, so that blocked handlers see their clients gone.
   func shutDownConnections() {
-    for connection in connections.withLock({ Array($0.values) }) { connection.shutDown() }
+    for connection in connections.withLock({ Array($0.open.values) }) { connection.shutDown() }
   }
 }

@@ -32,7 +32,9 @@ static void check_numbers(
   const char *start = text;
   for (size_t k = 0; k < count; k++) {
     /* What strtod takes beyond the grammar of JSON. */
-    require(*start != ' ' && *start != '+', c, "a number begins as none does");
+    const char *const first = start + (*start == '-');
+    require(*start != ' ' && *start != '+' && !(first[0] == '0' && first[1] != '.'), c,
+      "a number begins as none does");
     char *end;
     const double expected = strtod(start, &end);
     require(*end == ',', c, "a number ends before its comma");

@@ -26,6 +26,13 @@ import Testing
       return "\(sign)\(UInt64.random(in: 1 << 52..<1 << 53, using: &random) | 1).5"
     case 8:
       return "\(sign)\(UInt64.random(in: 1 << 51..<1 << 52, using: &random)).25"
+    case 9:
+      // So near to halfway between two Doubles that the extended format rounds it there.
+      let middle = UInt64.random(in: 1 << 53..<1 << 54, using: &random) | 1
+      let scaled = middle.multipliedFullWidth(by: 1_000_000_000_000_000_000)
+      let digits = scaled.high << 11 | scaled.low >> 53
+      let nearest = digits + (scaled.low >> 52 & 1)
+      return "\(sign)1.\("\(nearest)".dropFirst())"
     case 0: return plain + "e-\(digits(1, &random))"
     case 1: return "\(sign)\(Int.random(in: 0...99_999, using: &random))"
     case 2: return "\(sign)1\(plain.drop { $0 == "-" })"
@@ -33,12 +40,24 @@ import Testing
     }
   }
 
+  /// A number that is read together with three others.
+  private func shortToken(using random: inout SplitMix64) -> String {
+    let sign = Bool.random(using: &random) ? "-" : ""
+    let whole = "\(Int.random(in: 0...[9, 9, 99, 999_999][Int.random(in: 0..<4, using: &random)], using: &random))"
+    let count = Int.random(in: 1...(15 - whole.count), using: &random)
+    let fraction = (0..<count).map { _ in "\(Int.random(in: 0...9, using: &random))" }
+    return "\(sign)\(whole).\(fraction.joined())"
+  }
+
   @Test func `numbers in a long row are those that the standard library reads`() throws {
     let seed = freshSeed()
     print("seed \(seed)")
     var random = SplitMix64(seed: seed)
-    for _ in 0..<200 {
-      let texts = (0..<200).map { _ in token(using: &random) }
+    for round in 0..<200 {
+      let texts = (0..<200).map { index in
+        round.isMultiple(of: 2) || index == 100
+          ? token(using: &random) : shortToken(using: &random)
+      }
       let separator = Bool.random(using: &random) ? "," : ", "
       let array = try #require(numbers("[" + texts.joined(separator: separator) + "]"))
       try #require(array.values.count == texts.count)
@@ -53,10 +72,11 @@ import Testing
     print("seed \(seed)")
     var random = SplitMix64(seed: seed)
     let faults = Array("0123456789.,-+eE []{}\"a\u{0}/:".utf8)
-    for _ in 0..<3000 {
-      var bytes = Array(
-        ("[" + (0..<12).map { _ in token(using: &random) }.joined(separator: ",") + "]").utf8
-      )
+    for round in 0..<3000 {
+      let texts = (0..<12).map { _ in
+        round.isMultiple(of: 2) ? token(using: &random) : shortToken(using: &random)
+      }
+      var bytes = Array("[\(texts.joined(separator: ","))]".utf8)
       let place = Int.random(in: 1..<bytes.count, using: &random)
       switch Int.random(in: 0..<3, using: &random) {
       case 0: bytes[place] = faults.randomElement(using: &random) ?? 0
