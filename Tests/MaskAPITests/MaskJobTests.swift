@@ -43,8 +43,15 @@ struct MaskJobTests {
           let solution = try weights.withUnsafeBytes { bytes in
             var rest = bytes[...]
             while !rest.isEmpty {
-              let count = min(rest.count, 1 + Int(generator.next() % 300_000))
-              try job.append(UnsafeRawBufferPointer(rebasing: rest.prefix(count)))
+              var count = min(rest.count, 1 + Int(generator.next() % 300_000))
+              var piece = UnsafeRawBufferPointer(rebasing: rest.prefix(count))
+              // What is put into the job's own memory is not copied again.
+              if !generator.next().isMultiple(of: 3), let room = job.room() {
+                count = min(count, room.count)
+                room.copyMemory(from: UnsafeRawBufferPointer(rebasing: piece[..<count]))
+                piece = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(room)[..<count])
+              }
+              try job.append(piece)
               rest = rest.dropFirst(count)
             }
             return try job.finish()

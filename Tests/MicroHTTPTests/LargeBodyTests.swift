@@ -41,6 +41,17 @@ struct LargeBodyTests {
     }
   }
 
+  @Test func aBodyIsReadIntoTheRoomOfItsReceiver() throws {
+    try withServer(configured { $0.directBodyBytes = 100_000 }) { server, application in
+      let client = try RawClient(port: server.port)
+      let whole = TestApplication.pattern(3_000_001)
+      try client.send(head("/room", whole.count))
+      try client.send(whole)
+      #expect(try client.answer().body == whole)
+      #expect(application.counts.inRoom > 1)
+    }
+  }
+
   @Test func aBodyBelowTheBoundKeepsTheConnection() throws {
     try withServer(configured { $0.directBodyBytes = 100_000 }) { server, _ in
       let client = try RawClient(port: server.port)

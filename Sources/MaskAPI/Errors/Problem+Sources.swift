@@ -99,7 +99,7 @@ extension Problem {
     case .timedOut(let limit):
       self.init(
         .gatewayTimeout,
-        "The mask was not found within \(limit.milliseconds) ms of waiting for solvers."
+        "The mask was not found within the \(limit.milliseconds) ms that solving may take."
       )
     }
   }

@@ -13,6 +13,8 @@ final class TestApplication: RequestHandler {
     var early = 0
     var begun = 0
     var receivers = 0
+    /// The pieces that came in the memory that a receiver had offered.
+    var inRoom = 0
 
     /// The receivers that have ended, in one of the three ways.
     var ended: Int { finished + cancelled + early }
@@ -88,6 +90,10 @@ final class TestApplication: RequestHandler {
     let connection: Connection
     var bytes: [UInt8] = []
     var hasEnded = false
+    /// What `/room` offers, but for each third time.
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 10_000, alignment: 1)
+    var offers = 0
+    var isOffered = false
 
     init(_ application: TestApplication, _ request: Request, _ connection: Connection) {
       self.application = application
@@ -95,8 +101,23 @@ final class TestApplication: RequestHandler {
       self.connection = connection
     }
 
+    deinit { memory.deallocate() }
+
+    func room() -> UnsafeMutableRawBufferPointer? {
+      precondition(!hasEnded, "a call after the end")
+      guard request.path == "/room" else { return nil }
+      offers += 1
+      isOffered = !offers.isMultiple(of: 3)
+      return isOffered ? memory : nil
+    }
+
     func receive(_ piece: UnsafeRawBufferPointer) -> Response? {
       precondition(!hasEnded, "a call after the end")
+      if isOffered {
+        precondition(piece.baseAddress == UnsafeRawPointer(memory.baseAddress), "another memory")
+        precondition(piece.count <= memory.count, "more than there is room for")
+        application.countsLock.withLock { $0.inRoom += 1 }
+      }
       bytes += piece
       switch request.path {
       case "/early":
