@@ -49,6 +49,8 @@ struct NumericArrayBuilder {
   private var leaf = NumericArray.Leaf.none
   private var irregularity: NumericArray.Irregularity?
   private var firstOverflow: Int?
+  /// Where numbers gather, so that the array is touched once in some hundreds of them.
+  private var block: [Double] = []
 
   /// The number of open arrays.
   var depth: Int { counts.count }
@@ -239,11 +241,14 @@ struct NumericArrayBuilder {
   ) -> Stop? {
     admit(.number)
     let isKept = irregularity == nil
-    // Numbers gather here, so that the array is touched once in 256 of them.
-    return withUnsafeTemporaryAllocation(of: Double.self, capacity: 256) { block in
+    if block.isEmpty { block = [Double](repeating: 0, count: 512) }
+    var gathered: [Double] = []
+    swap(&gathered, &block)
+    defer { swap(&gathered, &block) }
+    return gathered.withUnsafeMutableBufferPointer { block in
       let first = cursor
       var filled = 0
-      var room = isKept ? min(256, budget / 8) : 256
+      var room = isKept ? min(block.count, budget / 8) : block.count
       defer { flush(block, &filled, budget: &budget) }
       while true {
         if cursor - first >= shortDecimalWindow, numberLimit >= shortDecimalWindow,
@@ -278,7 +283,7 @@ struct NumericArrayBuilder {
         }
         if filled == room {
           flush(block, &filled, budget: &budget)
-          room = isKept ? min(256, budget / 8) : 256
+          room = isKept ? min(block.count, budget / 8) : block.count
           if room == 0 { return .overBudget }
         }
         block[filled] = value
@@ -289,7 +294,7 @@ struct NumericArrayBuilder {
           flush(block, &filled, budget: &budget)
           let text = UnsafeBufferPointer(start: start, count: next - start)
           if !note(text, budget: &budget) { return .overBudget }
-          room = isKept ? min(256, budget / 8) : 256
+          room = isKept ? min(block.count, budget / 8) : block.count
         }
         guard next < end, next.pointee == UInt8(ascii: ",") else { return nil }
         next += 1
