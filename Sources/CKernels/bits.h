@@ -28,7 +28,8 @@ NMK_INLINE uint64_t columns_without(const block_word *rows, int step, int m, int
 
 /* The lowest bit of each field of `pitch` bits that has any. */
 NMK_INLINE uint64_t group_any(uint64_t x, int pitch) {
-  for (int shift = 1; shift < pitch; shift *= 2) x |= x >> shift & pitch_pattern(pitch, pitch - shift);
+  for (int shift = 1; shift < pitch; shift *= 2)
+    x |= x >> shift & pitch_pattern(pitch, pitch - shift);
   return x & pitch_pattern(pitch, 1);
 }
 

@@ -118,7 +118,8 @@ NMK_INLINE REALS FN(tie_row)(const nmk_plan *plan, int i, int c, int pitch) {
  * u and v are multiples of one power of two, so small that their sum is exact; so is each
  * comparison. `bits` receives the mask by rows, and `unsettled` a bit that is set somewhere in
  * the columns of each tile that has a row or a column without exactly n entries. A mask that has
- * none is the best: every entry kept has w >= u + v, every other one w <= u + v.
+ * none is the best: every entry kept has w >= u + v, every other one w <= u + v. `kept` and `total`
+ * receive what each column keeps and holds.
  *
  * `tie_step` (or NULL) is the unit of the tie break for each column: the mask is read off the raised
  * weights, the sums do without.

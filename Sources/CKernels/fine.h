@@ -103,8 +103,8 @@ NMK_INLINE bool FN(fine_pass)(engine *e, int pass, const int m, const int pitch)
     pending_tile *tile = &tiles[t];
     if (tile_bits(e->unsettled, t, pitch) == 0) {
       put_tile(e, tile->strip, tile->place, e->bits, words, t);
-      note_kept(
-        e, tile->strip, tile->place, FN(kept_of_tile)(e->kept_columns, t, pitch) * inverse[t * pitch]);
+      const double kept = FN(kept_of_tile)(e->kept_columns, t, pitch);
+      note_kept(e, tile->strip, tile->place, kept * inverse[t * pitch]);
       e->sums->settled[1]++;
       continue;
     }

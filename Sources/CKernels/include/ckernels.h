@@ -59,7 +59,7 @@ typedef struct nmk_strip {
   ptrdiff_t mask_row_bytes;
 } nmk_strip;
 
-/* What a strip came to. Sums run tile by tile, in order. */
+/* What a strip came to. Sums run in an order that the tiles alone decide, not the set. */
 typedef struct nmk_sums {
   double kept;  /* magnitude under the mask */
   double total; /* magnitude of all */
