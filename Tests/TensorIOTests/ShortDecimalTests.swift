@@ -43,7 +43,8 @@ import Testing
   /// A number that is read together with three others.
   private func shortToken(using random: inout SplitMix64) -> String {
     let sign = Bool.random(using: &random) ? "-" : ""
-    let whole = "\(Int.random(in: 0...[9, 9, 99, 999_999][Int.random(in: 0..<4, using: &random)], using: &random))"
+    let most = [9, 9, 99, 999_999][Int.random(in: 0..<4, using: &random)]
+    let whole = "\(Int.random(in: 0...most, using: &random))"
     let count = Int.random(in: 1...(15 - whole.count), using: &random)
     let fraction = (0..<count).map { _ in "\(Int.random(in: 0...9, using: &random))" }
     return "\(sign)\(whole).\(fraction.joined())"
