@@ -74,6 +74,11 @@ struct DisconnectTests {
         try client.send(Array(request[..<count]))
         leave(client, Departure.allCases[count % 3])
       }
+      // Connections are accepted in their order: none is still to come once the last is served.
+      let last = try RawClient(port: server.port)
+      try last.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
+      #expect(try last.answer().text == "hello")
+      last.close()
       #expect(eventually { server.openConnections == 0 && server.activeRequests == 0 })
       let counts = application.counts
       #expect(counts.receivers > 0)
