@@ -7,38 +7,22 @@
 #include <stdbool.h>
 #include <string.h>
 
+/* From byte n on, a mask of the last n of 32 bytes, and of the first 16 - n of 16. */
+static const uint8_t last_bytes[64] = {
+  [32] = 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+  255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
+static const uint8_t first_bytes[32] = {
+  255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
+
 /* All of them are exact. */
 static const long double powers_of_ten[28] = {
   1e0L, 1e1L, 1e2L, 1e3L, 1e4L, 1e5L, 1e6L, 1e7L, 1e8L, 1e9L, 1e10L, 1e11L, 1e12L, 1e13L,
   1e14L, 1e15L, 1e16L, 1e17L, 1e18L, 1e19L, 1e20L, 1e21L, 1e22L, 1e23L, 1e24L, 1e25L, 1e26L,
   1e27L};
-
-/* Tables that each number looks into. */
-typedef struct tables {
-  /* All of them exact, and what they are with a minus. */
-  double powers_of_ten[2][16];
-  /* From byte n on, a mask of the last n of 32 bytes, and of the first 16 - n of 16. */
-  uint8_t last_bytes[64], first_bytes[32];
-} tables;
-
-static const tables short_tables = {
-  .powers_of_ten = {
-    {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15},
-    {-1e0, -1e1, -1e2, -1e3, -1e4, -1e5, -1e6, -1e7, -1e8, -1e9, -1e10, -1e11, -1e12, -1e13,
-      -1e14, -1e15}},
-  .last_bytes = {
-    [32] = 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
-    255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255},
-  .first_bytes = {
-    255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255}};
-
-/* Their address in one register. Position-independent code would otherwise spend one on each table,
-   and there are none to spare: that made reading a third slower. */
-static inline const tables *short_tables_in_register(void) {
-  const tables *address = &short_tables;
-  __asm__("" : "+r"(address));
-  return address;
-}
+static const double short_powers_of_ten[2][16] = {
+  {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15},
+  {-1e0, -1e1, -1e2, -1e3, -1e4, -1e5, -1e6, -1e7, -1e8, -1e9, -1e10, -1e11, -1e12, -1e13, -1e14,
+    -1e15}};
 
 #pragma clang attribute push(__attribute__((target("avx2,bmi,lzcnt,popcnt"))), apply_to = function)
 
@@ -89,8 +73,7 @@ static inline uint64_t sixteen(uint64_t pair) {
 }
 
 /* The number from `start` to `stop`; false if it is of another form. */
-static inline bool read_one(
-  const tables *tables, const uint8_t *start, const uint8_t *stop, double *result) {
+static inline bool read_one(const uint8_t *start, const uint8_t *stop, double *result) {
   const uint64_t minus = *start == '-';
   const uint8_t *first = start + minus;
 
@@ -104,9 +87,9 @@ static inline bool read_one(
   }
   /* The digits before the point are moved up to those after it, and what is before the number
      becomes zeros. */
-  const __m256i joined = _mm256_blendv_epi8(load(stop - 33), late, load(tables->last_bytes + fraction));
+  const __m256i joined = _mm256_blendv_epi8(load(stop - 33), late, load(last_bytes + fraction));
   const __m256i ones = _mm256_and_si256(
-    _mm256_xor_si256(joined, _mm256_set1_epi8('0')), load(tables->last_bytes + digits));
+    _mm256_xor_si256(joined, _mm256_set1_epi8('0')), load(last_bytes + digits));
   if (has_other_than_digits(ones)) return false;
 
   const __m256i pairs = eights(fours(ones), fours(ones));
@@ -114,7 +97,7 @@ static inline bool read_one(
   if (digits <= 15) {
     /* Below 2^50, so it may be written into the mantissa of 2^52. */
     const double dividend = double_of_bits(0x4330000000000000 | number) - 0x1p52;
-    *result = dividend / tables->powers_of_ten[minus][fraction];
+    *result = dividend / short_powers_of_ten[minus][fraction];
     return true;
   }
   const uint64_t others = sixteen((uint64_t)_mm256_extract_epi64(pairs, 0));
@@ -153,14 +136,13 @@ static inline uint32_t oddities(form x) {
 
 /* Moves the digits before the point of two numbers up to those after it, and makes zeros of what
    is before the numbers. */
-static inline __m256i digits_of_two(
-  const tables *tables, __m256i text, form low, form high) {
+static inline __m256i digits_of_two(__m256i text, form low, form high) {
   const __m256i identity = _mm256_setr_epi8(
     0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
     0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   const __m256i moved = _mm256_add_epi8(
-    identity, load_two(tables->first_bytes + low.fraction, tables->first_bytes + high.fraction));
-  const __m256i outside = load_two(tables->first_bytes + low.digits, tables->first_bytes + high.digits);
+    identity, load_two(first_bytes + low.fraction, first_bytes + high.fraction));
+  const __m256i outside = load_two(first_bytes + low.digits, first_bytes + high.digits);
   return _mm256_shuffle_epi8(
     _mm256_xor_si256(text, _mm256_set1_epi8('0')), _mm256_or_si256(moved, outside));
 }
@@ -168,8 +150,7 @@ static inline __m256i digits_of_two(
 /* Four numbers of at most 15 digits, from `start` on, at once; false if one is of another form.
    Signs and lengths of weights are as good as random: no branch asks for them. */
 static inline bool read_four(
-  const tables *tables, const uint8_t *start, const uint8_t *text, const uint32_t *commas,
-  double *values) {
+  const uint8_t *start, const uint8_t *text, const uint32_t *commas, double *values) {
   const uint8_t *const stops[4] = {
     text + commas[0], text + commas[1], text + commas[2], text + commas[3]};
   const uint8_t *const starts[4] = {start, after(stops[0]), after(stops[1]), after(stops[2])};
@@ -198,8 +179,8 @@ static inline bool read_four(
     if (is_other) return false;
   }
 
-  const __m256i even_ones = digits_of_two(tables, even, forms[0], forms[2]);
-  const __m256i odd_ones = digits_of_two(tables, odd, forms[1], forms[3]);
+  const __m256i even_ones = digits_of_two(even, forms[0], forms[2]);
+  const __m256i odd_ones = digits_of_two(odd, forms[1], forms[3]);
   if (has_other_than_digits(_mm256_max_epu8(even_ones, odd_ones))) return false;
 
   const __m256i pairs = eights(fours(even_ones), fours(odd_ones));
@@ -210,10 +191,10 @@ static inline bool read_four(
   const __m256d dividends = _mm256_sub_pd(
     _mm256_castsi256_pd(_mm256_or_si256(numbers, _mm256_castpd_si256(magic))), magic);
   const __m256d divisors = _mm256_setr_pd(
-    tables->powers_of_ten[forms[0].minus][forms[0].fraction],
-    tables->powers_of_ten[forms[1].minus][forms[1].fraction],
-    tables->powers_of_ten[forms[2].minus][forms[2].fraction],
-    tables->powers_of_ten[forms[3].minus][forms[3].fraction]);
+    short_powers_of_ten[forms[0].minus][forms[0].fraction],
+    short_powers_of_ten[forms[1].minus][forms[1].fraction],
+    short_powers_of_ten[forms[2].minus][forms[2].fraction],
+    short_powers_of_ten[forms[3].minus][forms[3].fraction]);
   _mm256_storeu_pd(values, _mm256_div_pd(dividends, divisors));
   return true;
 }
@@ -252,7 +233,6 @@ static inline size_t find_commas(
 static size_t read_fours(
   const uint8_t *text, const uint8_t *end, double *values, size_t room, const uint8_t **comma) {
   uint32_t commas[GROUP + 16];
-  const tables *const tables = short_tables_in_register();
   size_t count = 0, found = 0;
   const uint8_t *start = text;
   /* The room is of some text that is far shorter, and a place must fit its type. */
@@ -260,7 +240,7 @@ static size_t read_fours(
     found += find_commas(text, group, end, commas + found);
     size_t k = 0;
     for (; k + 4 <= found && count + 4 <= room; k += 4) {
-      if (!read_four(tables, start, text, commas + k, values + count)) return count;
+      if (!read_four(start, text, commas + k, values + count)) return count;
       count += 4;
       *comma = text + commas[k + 3];
       start = after(*comma);
@@ -276,7 +256,6 @@ static size_t read_fours(
 /* Reads numbers one by one. */
 static size_t read_ones(
   const uint8_t *text, const uint8_t *end, double *values, size_t room, const uint8_t **comma) {
-  const tables *const tables = short_tables_in_register();
   size_t count = 0;
   const uint8_t *start = text;
   for (const uint8_t *block = text; end - block >= BLOCK + 2 && count < room; block += BLOCK) {
@@ -284,7 +263,7 @@ static size_t read_ones(
     while (commas != 0 && count < room) {
       const uint8_t *stop = block + _tzcnt_u64(commas);
       commas = _blsr_u64(commas);
-      if (!read_one(tables, start, stop, values + count)) return count;
+      if (!read_one(start, stop, values + count)) return count;
       count++;
       *comma = stop;
       start = after(stop);

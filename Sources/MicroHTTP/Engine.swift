@@ -55,9 +55,14 @@ final class Engine: Sendable {
   }
 
   /// Gives free memory back to the system where a burst of connections is over.
-  func giveBackMemory(_ watch: inout BurstWatch) {
+  ///
+  /// - Returns: whether it was.
+  @discardableResult
+  func giveBackMemory(_ watch: inout BurstWatch) -> Bool {
     let (open, peak) = connections.withLock { ($0.open.count, $0.takePeak()) }
-    if watch.isOver(open: open, peak: peak) { microhttp_give_back_free_memory() }
+    guard watch.isOver(open: open, peak: peak) else { return false }
+    microhttp_give_back_free_memory()
+    return true
   }
 
   /// Cuts every connection whose deadline has passed.

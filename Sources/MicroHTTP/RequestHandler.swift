@@ -48,7 +48,7 @@ public protocol BodyReceiver: AnyObject {
   ///
   /// Bytes that are read into it go to `receive(_:)` in their place, from its start on.
   ///
-  /// - Returns: memory that is valid until the next call; nil where the receiver has none to offer.
+  /// - Returns: memory, not empty, that is valid until the next call; nil where there is none.
   func room() -> UnsafeMutableRawBufferPointer?
 
   /// Answers, now that the whole body has arrived; may block.

@@ -31,4 +31,21 @@ struct BurstWatchTests {
     // Between two looks all of it may come and go.
     #expect(looks([(0, 200), (0, 0), (0, 0)]) == [2])
   }
+
+  @Test func connectionsThatComeAndGoBetweenTwoLooksAreSeen() {
+    let engine = Engine(configuration: ServerConfiguration(), handler: TestApplication()) { _ in }
+    func connections(_ count: Int) -> [Connection] {
+      (0..<count).map { _ in
+        Connection(socket: -1, remoteAddress: "", isSecure: false, deadline: .max)
+      }
+    }
+    var watch = BurstWatch()
+    for count in [63, 64] {
+      let burst = connections(count)
+      for connection in burst { engine.add(connection) }
+      for connection in burst { engine.remove(connection) }
+      let looks = (0..<4).map { _ in engine.giveBackMemory(&watch) }
+      #expect(looks == [false, false, count == 64, false])
+    }
+  }
 }
