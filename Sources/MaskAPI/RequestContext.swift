@@ -19,10 +19,9 @@ struct RequestContext: Sendable {
   }
 
   /// Adds what every answer carries.
-  func finish(_ response: Response) -> Response {
-    var response = response
+  func finish(_ response: consuming Response) -> Response {
     response.headers.append(contentsOf: extraFields)
-    response.headers[.requestID] = record.id
+    response.headers.append(HTTPField(name: .requestID, value: record.id))
     response.attachment = record
     return response
   }

@@ -43,6 +43,9 @@ public final class Connection: Sendable {
   /// Whether the connection is encrypted.
   public let isSecure: Bool
 
+  /// The header of the last request; of its connection's thread alone.
+  let knownHeader = Mutex<KnownHeader?>(nil)
+
   private let state: Mutex<State>
 
   init(socket: Int32, remoteAddress: String, isSecure: Bool, deadline: Moment) {

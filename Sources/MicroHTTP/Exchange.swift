@@ -53,7 +53,9 @@ final class Exchange {
     self.engine = engine
     self.connection = connection
     self.handle = handle
-    self.target = target.flatMap { String(validatingCString: $0) }
+    self.target = target.flatMap { text in
+      connection.knownHeader.withLock { $0?.target(text) } ?? String(validatingCString: text)
+    }
     engine.activeRequests.add(1, ordering: .sequentiallyConsistent)
     connection.enter(.header, until: start + engine.configuration.headerTimeout.nanoseconds)
   }
@@ -258,6 +260,11 @@ final class Exchange {
   ) throws(TransportRefusal) -> (Request, expectsContinue: Bool) {
     let limit = configuration.maximumHeaderBytes
     guard header.size <= limit else { throw .headerTooLarge(limit: limit) }
+    if let known = connection.knownHeader.withLock({ $0 }),
+      known.isRepeated(in: header, method: method, target: target)
+    {
+      return (known.request, known.expectsContinue)
+    }
     guard let method = HTTPRequest.Method(method) else { throw .malformedMethod }
     guard let target else { throw .malformedTarget }
     let framing = try Framing(header)
@@ -271,7 +278,15 @@ final class Exchange {
       isSecure: connection.isSecure
     )
     self.request = request
-    return (request, try framing.expectsContinue(isHTTP10: header.isHTTP10))
+    let expectsContinue = try framing.expectsContinue(isHTTP10: header.isHTTP10)
+    let known = KnownHeader(
+      request,
+      expectsContinue: expectsContinue,
+      isHTTP10: header.isHTTP10,
+      fields: framing.fieldBytes
+    )
+    connection.knownHeader.withLock { $0 = known }
+    return (request, expectsContinue)
   }
 
   /// Answers at once and closes the connection, the body unread.

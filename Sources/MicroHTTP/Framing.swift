@@ -13,16 +13,21 @@ struct Framing {
   var fields: HTTPFields
   var contentLength: Int?
   var isChunked = false
+  /// Names and values as they came, each followed by a zero.
+  let fieldBytes: [UInt8]
 
   /// Reads and checks the fields of the connection's current request.
   init(_ header: LibraryHeader) throws(TransportRefusal) {
     let isHTTP10 = header.isHTTP10
-    var collector = FieldCollector(end: header.requestLineEnd)
+    var collector = FieldCollector(placement: FieldPlacement(end: header.requestLineEnd))
     withUnsafeMutablePointer(to: &collector) { collector in
       _ = MHD_get_connection_values_n(header.handle, .HEADER_KIND, collectField, collector)
     }
-    guard !collector.isMalformed, collector.reaches(header.end) else { throw .malformedHeader }
+    guard !collector.isMalformed, collector.placement.reaches(header.end) else {
+      throw .malformedHeader
+    }
     fields = collector.fields
+    fieldBytes = collector.bytes
 
     switch collector.hosts {
     case 0 where !isHTTP10: throw .missingHost
@@ -75,33 +80,55 @@ struct LibraryHeader {
   var end: UnsafeRawPointer { UnsafeRawPointer(method + size) }
 }
 
-/// Gathers fields from the library's iterator.
-private struct FieldCollector {
-  var fields = HTTPFields()
-  var isMalformed = false
-  /// The number of Host fields.
-  var hosts = 0
-  /// The length of the last Transfer-Encoding as the library sees it.
-  var encodingLength = 0
+/// Where the library has put the fields of a header, which tells whether it read them well.
+///
+/// It splits the header where it lies in memory, with one or two zeros for a line end. Any other
+/// distance between two fields means that it joined a folded line, wrongly, or that the value holds a
+/// NUL and goes on behind it.
+struct FieldPlacement {
   /// The end of what was seen so far.
   private var end: UnsafeRawPointer
 
   init(end: UnsafeRawPointer) { self.end = end }
 
-  /// Whether only the line end and the empty line lie between the last field and `headerEnd`.
-  func reaches(_ headerEnd: UnsafeRawPointer) -> Bool { (2...4).contains(headerEnd - end) }
-
-  mutating func append(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
-    // The library splits the header where it lies in memory, with one or two zeros for a line end.
-    // Any other distance between two fields means that it joined a folded line, wrongly, or that
-    // the value holds a NUL and goes on behind it.
+  /// Goes on to a field; false if it is not where the next one must be.
+  mutating func takes(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) -> Bool {
     guard let start = name.baseAddress, let valueStart = value.baseAddress,
       (1...2).contains(start - end)
-    else {
+    else { return false }
+    end = valueStart + value.count
+    return true
+  }
+
+  /// Whether only the line end and the empty line lie between the last field and `headerEnd`.
+  func reaches(_ headerEnd: UnsafeRawPointer) -> Bool { (2...4).contains(headerEnd - end) }
+}
+
+/// Gathers fields from the library's iterator.
+private struct FieldCollector {
+  var fields = HTTPFields()
+  var bytes: [UInt8] = []
+  var placement: FieldPlacement
+  var isMalformed = false
+  /// The number of Host fields.
+  var hosts = 0
+  /// The length of the last Transfer-Encoding as the library sees it.
+  var encodingLength = 0
+
+  init(placement: FieldPlacement) {
+    self.placement = placement
+    bytes.reserveCapacity(512)
+  }
+
+  mutating func append(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
+    guard placement.takes(name: name, value: value) else {
       isMalformed = true
       return
     }
-    end = valueStart + value.count
+    for text in [name, value] {
+      bytes += text
+      bytes.append(0)
+    }
     let rawLength = value.count
 
     var value = value[...]

@@ -40,7 +40,10 @@ extension Response {
     }
     guard let made else { return nil }
     for field in headers where !Self.isServerField(field.name) {
-      MHD_add_response_header(made, field.name.rawName, field.value)
+      // Passed by themselves, each text would become an array first.
+      field.name.rawName.withCString { name in
+        _ = field.value.withCString { MHD_add_response_header(made, name, $0) }
+      }
     }
     if closesConnection { MHD_add_response_header(made, "Connection", "close") }
     return made

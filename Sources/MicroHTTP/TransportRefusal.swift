@@ -30,7 +30,7 @@ public enum TransportRefusal: Error, Sendable, Equatable, CustomStringConvertibl
   case unsupportedTransferEncoding(String)
   /// An Expect other than 100-continue.
   case unsupportedExpectation(String)
-  /// The header is larger than the limit, in bytes.
+  /// The header is larger than the limit, in bytes, or its fields are too many to be kept.
   case headerTooLarge(limit: Int)
   /// The header was not complete within its time.
   case headerTimeout
@@ -71,7 +71,8 @@ public enum TransportRefusal: Error, Sendable, Equatable, CustomStringConvertibl
       "The transfer encoding '\(value)' is not supported; chunked is."
     case .unsupportedExpectation(let value):
       "The expectation '\(value)' is not supported; 100-continue is."
-    case .headerTooLarge(let limit): "The request header is larger than \(limit) bytes."
+    case .headerTooLarge(let limit):
+      "The request header is larger than \(limit) bytes, or has hundreds of fields."
     case .headerTimeout: "The request header did not arrive in time."
     case .bodyTimeout: "The request body arrived too slowly."
     }

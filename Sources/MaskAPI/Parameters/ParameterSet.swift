@@ -16,47 +16,65 @@ struct ParameterSet: Sendable {
     case json(JSONValue)
   }
 
-  private var values: [String: Value] = [:]
+  /// In the order of the request. There are few, and most are looked for once or twice, so that a
+  /// dictionary would take longer to build than to search this.
+  private var entries: [(name: String, value: Value)] = []
+
+  /// The most that a query may have, so that one of its many thousand bytes does not take long.
+  private static let maximumQueryCount = 64
 
   /// Makes a set without parameters.
   init() {}
 
   /// Gives a parameter that stands for one from a query.
-  mutating func set(_ name: String, _ value: String) { values[name] = .text(value) }
+  mutating func set(_ name: String, _ value: String) { set(name, .text(value)) }
 
   /// Gives a parameter that stands for a member of a JSON body.
-  mutating func set(_ name: String, _ value: JSONValue) { values[name] = .json(value) }
+  mutating func set(_ name: String, _ value: JSONValue) { set(name, .json(value)) }
+
+  private mutating func set(_ name: String, _ value: Value) {
+    entries.removeAll { $0.name == name }
+    entries.append((name, value))
+  }
 
   /// Reads the query of `request`.
   init(queryOf request: Request) throws(Problem) {
     if let piece = request.malformedQuery {
       throw Problem(.badRequest, "The query has a piece that cannot be decoded: '\(piece)'.")
     }
+    guard request.query.count <= Self.maximumQueryCount else {
+      throw Problem(
+        .badRequest,
+        "The query has more than \(Self.maximumQueryCount) parameters."
+      )
+    }
+    entries.reserveCapacity(request.query.count)
     for item in request.query {
-      guard values.updateValue(.text(item.value), forKey: item.name) == nil else {
+      guard !contains(item.name) else {
         throw Problem(.badRequest, "The query parameter '\(item.name)' is given twice.")
       }
+      entries.append((item.name, .text(item.value)))
     }
   }
 
   /// Adds the members of a JSON body.
   mutating func add(_ object: JSONObject) throws(Problem) {
+    let query = self
     for member in object.members {
-      guard values.updateValue(.json(member.value), forKey: member.name) == nil else {
+      guard !query.contains(member.name) else {
         throw Problem(
           .badRequest,
           "'\(member.name)' is given in the query and in the body.",
           pointer: "/\(member.name)"
         )
       }
+      entries.append((member.name, .json(member.value)))
     }
   }
 
   /// Refuses names other than `names`.
   func allowOnly(_ names: Set<String>) throws(Problem) {
-    if values.keys.allSatisfy(names.contains) { return }
-    // Sorted, so that the same request gets the same answer.
-    guard let name = values.keys.filter({ !names.contains($0) }).min() else { return }
+    guard let name = entries.lazy.map(\.name).filter({ !names.contains($0) }).min() else { return }
     let known = names.sorted().joined(separator: ", ")
     throw Problem(
       .badRequest,
@@ -66,14 +84,14 @@ struct ParameterSet: Sendable {
   }
 
   /// Whether a parameter of this name is given.
-  func contains(_ name: String) -> Bool { values[name] != nil }
+  func contains(_ name: String) -> Bool { entries.contains { $0.name == name } }
 
   /// The value of this name as it came.
-  subscript(name: String) -> Value? { values[name] }
+  subscript(name: String) -> Value? { entries.first { $0.name == name }?.value }
 
   /// A whole number.
   func integer(_ name: String) throws(Problem) -> Int? {
-    switch values[name] {
+    switch self[name] {
     case nil: return nil
     case .text(let text)?:
       if let number = Self.integer(from: text) { return number }
@@ -88,7 +106,7 @@ struct ParameterSet: Sendable {
 
   /// A finite number.
   func number(_ name: String) throws(Problem) -> Double? {
-    switch values[name] {
+    switch self[name] {
     case nil: return nil
     case .text(let text)?:
       // A letter would let `Double` take "nan", "infinity" and hexadecimal.
@@ -115,7 +133,7 @@ struct ParameterSet: Sendable {
   /// An unsigned 64-bit number; in JSON also as a string, because readers lose digits above 2^53.
   func unsignedInteger(_ name: String) throws(Problem) -> UInt64? {
     let wanted = "a whole number from 0 to 18446744073709551615"
-    switch values[name] {
+    switch self[name] {
     case nil: return nil
     case .text(let text)?, .json(.string(let text))?:
       if text.utf8.allSatisfy({ (48...57).contains($0) }), let number = UInt64(text) {
@@ -132,7 +150,7 @@ struct ParameterSet: Sendable {
 
   /// True or false.
   func boolean(_ name: String) throws(Problem) -> Bool? {
-    switch values[name] {
+    switch self[name] {
     case nil: return nil
     case .text("true")?, .json(.bool(true))?: return true
     case .text("false")?, .json(.bool(false))?: return false
@@ -143,7 +161,7 @@ struct ParameterSet: Sendable {
 
   /// A text.
   func string(_ name: String) throws(Problem) -> String? {
-    switch values[name] {
+    switch self[name] {
     case nil: return nil
     case .text(let text)?, .json(.string(let text))?: return text
     case .json(let other)?: throw wrongValue(name, "a string", found: other.kindName)
@@ -156,7 +174,7 @@ struct ParameterSet: Sendable {
     _ type: Choice.Type = Choice.self
   ) throws(Problem) -> Choice? {
     let found: String
-    switch values[name] {
+    switch self[name] {
     case nil: return nil
     case .text(let text)?, .json(.string(let text))?:
       if let choice = Choice(rawValue: text) { return choice }

@@ -66,27 +66,23 @@ public struct JSONWriter: Sendable {
   /// Writes an integer.
   public mutating func value(_ value: some BinaryInteger) {
     separate()
-    bytes.append(contentsOf: String(value).utf8)
+    guard let number = Int64(exactly: value) else {
+      bytes.append(contentsOf: String(value).utf8)
+      return
+    }
+    put { NumberText.write(number, to: $0) }
   }
 
   /// Writes the shortest number that reads back as this very Double; null if it is not finite.
   public mutating func value(_ value: Double) {
     separate()
-    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: NumberText.maximumLength) { text in
-      guard let start = text.baseAddress else { return }
-      let length = NumberText.write(value, to: start)
-      bytes.append(contentsOf: text[..<length])
-    }
+    put { NumberText.write(value, to: $0) }
   }
 
   /// Writes the shortest number that reads back as this very Float; null if it is not finite.
   public mutating func value(_ value: Float) {
     separate()
-    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: NumberText.maximumLength) { text in
-      guard let start = text.baseAddress else { return }
-      let length = NumberText.write(value, to: start)
-      bytes.append(contentsOf: text[..<length])
-    }
+    put { NumberText.write(value, to: $0) }
   }
 
   /// Writes bytes as a base64 string.
@@ -157,24 +153,42 @@ public struct JSONWriter: Sendable {
     )
   }
 
+  /// Appends the text of a number, of which `write` returns the length.
+  private mutating func put(_ write: (UnsafeMutablePointer<UInt8>) -> Int) {
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: NumberText.maximumLength) { text in
+      guard let start = text.baseAddress else { return }
+      let length = write(start)
+      bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[..<length]))
+    }
+  }
+
   private mutating func quote(_ text: String) {
     bytes.append(UInt8(ascii: "\""))
-    defer { bytes.append(UInt8(ascii: "\"")) }
-    let mustEscape = text.utf8.contains {
-      $0 < 0x20 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\")
-    }
-    guard mustEscape else { return bytes.append(contentsOf: text.utf8) }
-    for byte in text.utf8 {
-      switch byte {
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-        bytes.append(UInt8(ascii: "\\"))
-        bytes.append(byte)
-      case 0..<0x20:
-        bytes.append(contentsOf: "\\u00".utf8)
-        bytes.append(UInt8(ascii: "0") + byte >> 4)
-        bytes.append(Array("0123456789abcdef".utf8)[Int(byte & 15)])
-      default: bytes.append(byte)
+    var text = text
+    text.withUTF8 { utf8 in
+      if utf8.contains(where: Self.mustEscape) {
+        for byte in utf8 { putEscaped(byte) }
+      } else {
+        bytes.append(contentsOf: utf8)
       }
+    }
+    bytes.append(UInt8(ascii: "\""))
+  }
+
+  private static func mustEscape(_ byte: UInt8) -> Bool {
+    byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+  }
+
+  private mutating func putEscaped(_ byte: UInt8) {
+    switch byte {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+      bytes.append(UInt8(ascii: "\\"))
+      bytes.append(byte)
+    case 0..<0x20:
+      bytes.append(contentsOf: "\\u00".utf8)
+      bytes.append(UInt8(ascii: "0") + byte >> 4)
+      bytes.append(Array("0123456789abcdef".utf8)[Int(byte & 15)])
+    default: bytes.append(byte)
     }
   }
 }
