@@ -5,13 +5,27 @@ import MicroHTTP
 import Synchronization
 
 /// What a route knows beside the request: the service it is part of, and the connection.
-struct RequestContext: Sendable {
+final class RequestContext: Sendable {
   let service: MaskService
   let connection: Connection
   let record: RequestRecord
   let path: String
   /// Fields that every answer to this request carries.
   let extraFields: HTTPFields
+
+  init(
+    service: MaskService,
+    connection: Connection,
+    record: RequestRecord,
+    path: String,
+    extraFields: HTTPFields
+  ) {
+    self.service = service
+    self.connection = connection
+    self.record = record
+    self.path = path
+    self.extraFields = extraFields
+  }
 
   /// Answers with a problem.
   func response(_ problem: Problem) -> Response {

@@ -3,7 +3,9 @@
 public import HTTPTypes
 
 /// The header of a request.
-public struct Request: Sendable {
+///
+/// It never changes, and is a class so that all who keep it share one.
+public final class Request: Sendable {
   /// The method.
   public let method: HTTPRequest.Method
   /// The request target as it was sent.

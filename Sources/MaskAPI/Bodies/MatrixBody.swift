@@ -25,12 +25,13 @@ final class MatrixBody: BodyConsumer {
 
   private let handler: any MatrixHandler
   private let contentType: String?
-  private let configuration: ServiceConfiguration
   private let context: RequestContext
   /// The size of the file in the body, where it is known.
   private let announced: Int?
   private var state: State
   private var received = 0
+
+  private var configuration: ServiceConfiguration { context.service.configuration }
 
   /// Prepares for the body of `request`.
   ///
@@ -42,7 +43,6 @@ final class MatrixBody: BodyConsumer {
     _ handler: any MatrixHandler
   ) throws(Problem) {
     self.handler = handler
-    configuration = context.service.configuration
     self.context = context
     contentType = request.mediaType
     state = .undecided([])

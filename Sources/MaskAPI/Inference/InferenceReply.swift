@@ -17,10 +17,8 @@ struct InferenceReply {
       result.tensors.first { $0.name == output.name }.map { (tensor: $0, output.isBinary) }
     }
     var body = header(chosen)
-    var fields: HTTPFields = [
-      .contentType: "application/json",
-      .serverTiming: "total;dur=\(duration.milliseconds)",
-    ]
+    var fields: HTTPFields = [.contentType: "application/json"]
+    fields.append(.serverTiming(["total": duration]))
     let binary = chosen.filter(\.1).map(\.tensor)
     if !binary.isEmpty {
       fields[.contentType] = "application/octet-stream"

@@ -222,8 +222,7 @@ final class ModelBody: BodyConsumer {
   private func finished(_ response: Response, _ reply: ModelReply) -> Response {
     var response = response
     let total = ContinuousClock.now - context.record.start
-    response.headers[.serverTiming] =
-      "solve;dur=\(reply.report.busy.milliseconds), total;dur=\(total.milliseconds)"
+    response.headers.append(.serverTiming(["solve": reply.report.busy, "total": total]))
     return response
   }
 }

@@ -72,6 +72,11 @@ final class Metrics: Sendable {
     var reservedBytes: Int
   }
 
+  /// A client may send any word for a method; labels are few.
+  private static let methods: [HTTPRequest.Method] = [
+    .post, .get, .head, .put, .delete, .options, .patch,
+  ]
+
   private let values = Sharded(count: 16, Values())
 
   /// Counts a request that is over.
@@ -82,9 +87,7 @@ final class Metrics: Sendable {
     duration: Duration,
     bodyBytes: Int
   ) {
-    // A client may send any word for a method; labels are few.
-    let known: [HTTPRequest.Method] = [.get, .head, .post, .put, .delete, .options, .patch]
-    let method = method.flatMap { known.contains($0) ? $0.rawValue : nil } ?? "other"
+    let method = method.flatMap { Self.methods.contains($0) ? $0.rawValue : nil } ?? "other"
     let labels = RequestLabels(method: method, route: route, status: status)
     values.withLock { values in
       values.requests[labels, default: Histogram()].observe(duration.seconds)
@@ -199,6 +202,6 @@ extension Duration {
     return Double(seconds) + Double(attoseconds) * 1e-18
   }
 
-  /// The duration in milliseconds, to three places, as `Server-Timing` wants it.
+  /// The duration in milliseconds, to three places.
   var milliseconds: Double { (seconds * 1e6).rounded() / 1e3 }
 }

@@ -19,9 +19,9 @@ extension ReplyForm {
     for request: Request,
     among forms: [ReplyForm]
   ) throws(Problem) -> ReplyForm {
-    // What clients of one purpose send.
     let fields = request.headers[values: .accept]
-    if fields.count == 1, let form = forms.first(where: { $0.rawValue == fields[0] }) {
+    // What clients of one purpose send.
+    if fields.count == 1, let form = ReplyForm(rawValue: fields[0]), forms.contains(form) {
       return form
     }
     let ranges =

@@ -119,7 +119,7 @@ private final class GradientHandler: MatrixHandler {
     }
     var response = try GradientReply(job: job).response(form)
     let total = ContinuousClock.now - context.record.start
-    response.headers[.serverTiming] = "total;dur=\(total.milliseconds)"
+    response.headers.append(.serverTiming(["total": total]))
     return response
   }
 }

@@ -178,15 +178,13 @@ private final class MaskHandler: MatrixHandler {
       diversity: diversity,
       additions: scored.additions
     ).response(form, encoding)
-    response.headers[.serverTiming] = timing(job)
+    if let job { response.headers.append(timing(job)) }
     return response
   }
 
-  private func timing(_ job: MaskJob?) -> String? {
-    guard let job else { return nil }
+  private func timing(_ job: MaskJob) -> HTTPField {
     let total = ContinuousClock.now - context.record.start
-    return "queue;dur=\(job.waited.milliseconds), solve;dur=\(job.busyTime.milliseconds), "
-      + "total;dur=\(total.milliseconds)"
+    return .serverTiming(["queue": job.waited, "solve": job.busyTime, "total": total])
   }
 
   private func reply(
@@ -197,7 +195,7 @@ private final class MaskHandler: MatrixHandler {
     let solution = try context.solution(of: job, result, field: field)
     let diversity = context.service.diversities.diversity(of: solution.layout)
     var response = try MaskReply(solution: solution, diversity: diversity).response(form, encoding)
-    response.headers[.serverTiming] = timing(job)
+    response.headers.append(timing(job))
     return response
   }
 }

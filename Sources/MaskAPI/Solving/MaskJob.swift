@@ -25,7 +25,7 @@ final class MaskJob: @unchecked Sendable {
   let layout: MaskLayout
   private let dataType: DataType
   private let pool: SolverPool
-  private let lane: SolverPool.Lane
+  private lazy var lane = pool.makeLane()
   private let timeout: Duration
   private let isClientGone: @Sendable () -> Bool
 
@@ -35,8 +35,8 @@ final class MaskJob: @unchecked Sendable {
   /// this one is not.
   private var mask: UnsafeMutablePointer<UInt8>?
   private let state: Mutex<State>
-  /// One slot for each band that may be with the pool at once.
-  private let slots: DispatchSemaphore
+  /// One slot for each band that may be with the pool at once; nil where none ever is.
+  private let slots: DispatchSemaphore?
   private let slotCount: Int
   /// The bands that are with the pool.
   private let pooledBands = Atomic(0)
@@ -86,17 +86,21 @@ final class MaskJob: @unchecked Sendable {
     self.isClientGone = isClientGone
     self.timeout = timeout
     self.pool = pool
-    lane = pool.makeLane()
     let byteCount = layout.rows * layout.maskRowByteCount
     // Not cleared: a band's rows are, before they are solved, and until then they need no memory.
     bytes = [UInt8](unsafeUninitializedCapacity: byteCount) { $1 = byteCount }
     mask = bytes.withUnsafeMutableBufferPointer { $0.baseAddress }
     state = Mutex(State(outcomes: [MaskOutcome?](repeating: nil, count: layout.bandCount)))
     slotCount = Self.slotCount(pool)
-    // Not made with its first value: a semaphore that is destroyed below that ends the process,
-    // and a job can be given up while a band is being filled.
-    slots = DispatchSemaphore(value: 0)
-    for _ in 0..<slotCount { slots.signal() }
+    if Self.isSolvedInPlace(layout) {
+      slots = nil
+    } else {
+      // Not made with its first value: a semaphore that is destroyed below that ends the process,
+      // and a job can be given up while a band is being filled.
+      let slots = DispatchSemaphore(value: 0)
+      for _ in 0..<slotCount { slots.signal() }
+      self.slots = slots
+    }
   }
 
   deinit {
@@ -150,7 +154,7 @@ final class MaskJob: @unchecked Sendable {
     guard nextBand < layout.bandCount else { return nil }
     if buffer == nil {
       // What else ends the job is told when there are bytes to refuse.
-      guard !isOver, slots.wait(timeout: .now()) == .success else { return nil }
+      guard !isOver, slots?.wait(timeout: .now()) != .timedOut else { return nil }
       buffer = takeBuffer()
     }
     guard let buffer else { return nil }
@@ -167,6 +171,13 @@ final class MaskJob: @unchecked Sendable {
       precondition(nextBand < layout.bandCount, "more bytes than the matrix has")
       let rows = layout.rows(ofBand: nextBand)
       let size = size(ofBand: nextBand)
+      if slots == nil, buffer == nil, rest.count >= size {
+        // All of the matrix, to be solved before this call ends.
+        submit(nextBand, view(of: source, rows.count), recycling: nil)
+        rest = UnsafeRawBufferPointer(rebasing: rest[size...])
+        nextBand += 1
+        continue
+      }
       let target = try bandBuffer()
       let count = min(rest.count, size - filled)
       let place = target.base + filled
@@ -174,15 +185,9 @@ final class MaskJob: @unchecked Sendable {
       filled += count
       rest = UnsafeRawBufferPointer(rebasing: rest[count...])
       if filled == size {
-        let view = MatrixView(
-          base: target.base,
-          dataType: dataType,
-          rows: rows.count,
-          columns: layout.columns
-        )
         buffer = nil
         filled = 0
-        submit(nextBand, view, recycling: target)
+        submit(nextBand, view(of: target.base, rows.count), recycling: target)
         nextBand += 1
       }
     }
@@ -190,6 +195,10 @@ final class MaskJob: @unchecked Sendable {
 
   /// Waits for the last bands of a matrix that was appended whole.
   func finish() throws(Failure) -> Solution { try collect() }
+
+  private func view(of base: UnsafeRawPointer, _ rows: Int) -> MatrixView {
+    MatrixView(base: base, dataType: dataType, rows: rows, columns: layout.columns)
+  }
 
   private func bandBuffer() throws(Failure) -> BandBuffer {
     if let buffer { return buffer }
@@ -211,7 +220,7 @@ final class MaskJob: @unchecked Sendable {
   // MARK: Working
 
   private func submit(_ band: Int, _ rows: MatrixView, recycling used: BandBuffer?) {
-    if isSolvedInPlace {
+    if slots == nil {
       work(band, rows, recycling: used)
       return
     }
@@ -227,7 +236,7 @@ final class MaskJob: @unchecked Sendable {
   }
 
   /// Whether handing the matrix to a worker would take longer than solving it here.
-  private var isSolvedInPlace: Bool {
+  private static func isSolvedInPlace(_ layout: MaskLayout) -> Bool {
     layout.bandCount == 1 && layout.specification.method == .exact
       && layout.rows * layout.columns <= 16_384
   }
@@ -246,7 +255,7 @@ final class MaskJob: @unchecked Sendable {
   private func work(_ band: Int, _ rows: MatrixView, recycling used: BandBuffer?) -> Duration {
     let duration = solve(band, rows)
     if let used { state.withLock { $0.idleBuffers.append(used) } }
-    slots.signal()
+    slots?.signal()
     return duration
   }
 
@@ -282,7 +291,7 @@ final class MaskJob: @unchecked Sendable {
   private func takeSlot() throws(Failure) {
     acquireSlot()
     guard isOver else { return }
-    slots.signal()
+    slots?.signal()
     _ = try collect()
   }
 
@@ -291,7 +300,7 @@ final class MaskJob: @unchecked Sendable {
   }
 
   private func acquireSlot() {
-    if slots.wait(timeout: .now()) == .success { return }
+    guard let slots, slots.wait(timeout: .now()) == .timedOut else { return }
     let start = ContinuousClock.now
     let before = waited
     repeat {
@@ -312,8 +321,10 @@ final class MaskJob: @unchecked Sendable {
   /// Waits until no band is with the pool, also after a cancellation: bands that have not begun are
   /// skipped then, and a matrix in memory must outlive those that have.
   private func collect() throws(Failure) -> Solution {
-    for _ in 0..<slotCount { acquireSlot() }
-    for _ in 0..<slotCount { slots.signal() }
+    if let slots {
+      for _ in 0..<slotCount { acquireSlot() }
+      for _ in 0..<slotCount { slots.signal() }
+    }
     if isTimedOut { throw .timedOut(limit: timeout) }
     if isCancelled.load(ordering: .relaxed) { throw .cancelled }
     let (outcomes, failure) = state.withLock { ($0.outcomes, $0.failure) }
