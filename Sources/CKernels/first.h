@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The first pass over a block of tiles, in REAL = float or double. */
 
-/* Loads a block of `count` tiles from `first` on. */
+/* Loads a block. */
 NMK_INLINE void FN(load_block)(
-  const engine *e, REAL *restrict weights, uint32_t strip, uint32_t first, int count, int m,
-  int pitch) {
+  const engine *e, REAL *restrict weights, const tile_block *block, int m, int pitch) {
   const nmk_dtype dtype = e->strip->dtype;
-  const int width = NMK_LANES * pitch;
+  const int width = NMK_LANES * pitch, count = block->count;
   for (int i = 0; i < m; i++) {
-    const char *from = weights_at(e, strip, first, i);
-    REAL *row = weights + i * width;
-    if (m == pitch) {
-      FN(load)(row, from, count * m, dtype);
-    } else {
-      for (int t = 0; t < count; t++) {
-        FN(load)(row + t * pitch, from + t * m * e->size, m, dtype);
-        for (int j = m; j < pitch; j++) row[t * pitch + j] = 0;
+    REAL *row = weights + i * width, *const end = row + width;
+    for (uint32_t s = 0; s < block->strips; s++) {
+      const char *from = weights_at(e, block->strip + s, block->first, i);
+      if (m == pitch) {
+        FN(load)(row, from, count * m, dtype);
+      } else {
+        for (int t = 0; t < count; t++) {
+          FN(load)(row + t * pitch, from + t * m * e->size, m, dtype);
+          for (int j = m; j < pitch; j++) row[t * pitch + j] = 0;
+        }
       }
+      REAL *const next = s + 1 < block->strips ? row + block->stride * pitch : end;
+      for (row += count * pitch; row < next; row++) *row = 0;
     }
-    for (int k = count * pitch; k < width; k++) row[k] = 0;
   }
 }
 
@@ -107,11 +109,11 @@ NMK_INLINE void FN(add_up)(engine *e, int pitch) {
 }
 
 NMK_INLINE block_state FN(first_pass)(
-  engine *e, uint32_t strip, uint32_t first, int count, const int m, const int pitch) {
+  engine *e, const tile_block *block, const int m, const int pitch) {
   const nmk_plan *plan = e->plan;
   const int width = NMK_LANES * pitch, words = (width + 63) / 64;
   REAL *weights = e->weights, *inverse = e->inverse, *u = e->u, *v = e->v;
-  FN(load_block)(e, weights, strip, first, count, m, pitch);
+  FN(load_block)(e, weights, block, m, pitch);
   const block_state state = FN(find_scales)(weights, inverse, m, pitch);
   if (state != BLOCK_READY && (state == BLOCK_NOT_FINITE || sizeof(REAL) == 4)) return state;
   FN(scale)(weights, inverse, m, pitch);
@@ -123,40 +125,46 @@ NMK_INLINE block_state FN(first_pass)(
   if (m < pitch) FN(close_columns)(v, m, pitch);
   FN(read_signs)(plan, weights, NULL, u, v, m, pitch, e->bits, e->unsettled, e->kept_columns,
     e->total_columns);
-  if (plan->at_most) FN(check_potentials)(e, count, m, pitch);
+  if (plan->at_most) FN(check_potentials)(e, NMK_LANES, m, pitch);
 
-  if (m == pitch) {
-    const size_t bytes = ((size_t)count * (size_t)m + 7) / 8;
-    for (int i = 0; i < m; i++)
-      memcpy(mask_row(e, strip, i) + (size_t)first * (size_t)m / 8, e->bits + i * words, bytes);
-  } else {
-    for (int t = 0; t < count; t++) put_tile(e, strip, first + (uint32_t)t, e->bits, words, t);
+  for (uint32_t s = 0; s < block->strips; s++) {
+    const int lane = (int)s * block->stride;
+    if (m == pitch) {
+      const size_t bytes = ((size_t)block->count * (size_t)m + 7) / 8;
+      for (int i = 0; i < m; i++)
+        memcpy(mask_row(e, block->strip + s, i) + (size_t)block->first * (size_t)m / 8,
+          (const char *)(e->bits + i * words) + lane * m / 8, bytes);
+    } else {
+      for (int t = 0; t < block->count; t++)
+        put_tile(e, block->strip + s, block->first + (uint32_t)t, e->bits, words, lane + t);
+    }
   }
   FN(add_up)(e, pitch);
-  int settled = count;
+  uint64_t settled = block->strips * (uint64_t)block->count;
   for (int k = 0; k < words; k++) {
     for (uint64_t open = group_any(e->unsettled[k], pitch); open; open &= open - 1) {
       const int t = (64 * k + __builtin_ctzll(open)) / pitch;
-      if (t >= count) break;
+      const uint32_t strip = block->strip + (uint32_t)(t / block->stride);
+      const int place = t % block->stride;
+      if (place >= block->count || strip - block->strip >= block->strips) continue;
       settled--;
       if (pitch == 2) {
         const REAL *const w = weights + t * 2;
-        settle_pair(e, strip, first + (uint32_t)t, w[0], w[1], w[width], w[width + 1],
+        settle_pair(e, strip, block->first + (uint32_t)place, w[0], w[1], w[width], w[width + 1],
           inverse[t * pitch]);
       } else {
-        FN(send_on)(e, weights, strip, first + (uint32_t)t, t, m, pitch);
+        FN(send_on)(e, weights, strip, block->first + (uint32_t)place, t, m, pitch);
       }
     }
   }
-  e->sums->settled[0] += (uint64_t)settled;
+  e->sums->settled[0] += settled;
   return BLOCK_READY;
 }
 
 #define FIRST_PASS(P)                                                                       \
-  static block_state FN(first_pass_##P)(                                                    \
-    engine *e, uint32_t strip, uint32_t first, int count) {                                 \
-    return e->plan->m == P ? FN(first_pass)(e, strip, first, count, P, P)                   \
-                           : FN(first_pass)(e, strip, first, count, e->plan->m, P);         \
+  static block_state FN(first_pass_##P)(engine *e, const tile_block *block) {               \
+    return e->plan->m == P ? FN(first_pass)(e, block, P, P)                                 \
+                           : FN(first_pass)(e, block, e->plan->m, P);                       \
   }
 FIRST_PASS(2)
 FIRST_PASS(4)
@@ -166,13 +174,13 @@ FIRST_PASS(32)
 FIRST_PASS(64)
 #undef FIRST_PASS
 
-static block_state FN(first_pass_any)(engine *e, uint32_t strip, uint32_t first, int count) {
+static block_state FN(first_pass_any)(engine *e, const tile_block *block) {
   switch (e->plan->pitch) {
-  case 2: return FN(first_pass_2)(e, strip, first, count);
-  case 4: return FN(first_pass_4)(e, strip, first, count);
-  case 8: return FN(first_pass_8)(e, strip, first, count);
-  case 16: return FN(first_pass_16)(e, strip, first, count);
-  case 32: return FN(first_pass_32)(e, strip, first, count);
-  default: return FN(first_pass_64)(e, strip, first, count);
+  case 2: return FN(first_pass_2)(e, block);
+  case 4: return FN(first_pass_4)(e, block);
+  case 8: return FN(first_pass_8)(e, block);
+  case 16: return FN(first_pass_16)(e, block);
+  case 32: return FN(first_pass_32)(e, block);
+  default: return FN(first_pass_64)(e, block);
   }
 }

@@ -30,6 +30,13 @@ typedef struct pending_tile {
   double *u, *v;
 } pending_tile;
 
+/* The tiles of a block in the first pass: `count` of each of some strips, from one place on. Those of
+   the next strip begin `stride` lanes further on. */
+typedef struct tile_block {
+  uint32_t strip, strips, first;
+  int count, stride;
+} tile_block;
+
 typedef struct queue {
   int count;
   pending_tile entries[QUEUE_CAPACITY];
@@ -381,6 +388,16 @@ static void set_up(
   e->gaps = take(&memory, tiles * sizeof(double));
 }
 
+/* The lanes that a strip takes of a block: all, or for short strips as many as make whole chunks, so
+   that what is added up for each place of a chunk is so in the same order with each set. */
+static int stride_of_strip(const engine *e) {
+  const int step = e->plan->pitch < CHUNK ? CHUNK / e->plan->pitch : 1;
+  const size_t tiles = e->strip->tiles;
+  if (tiles == 0 || tiles > NMK_LANES / 2) return NMK_LANES;
+  const int stride = ((int)tiles + step - 1) / step * step;
+  return stride > NMK_LANES / 2 ? NMK_LANES : stride;
+}
+
 #include "keep_all.h"
 #include "prefetch.h"
 
@@ -394,14 +411,22 @@ static void transposable(
     keep_all(e);
     return;
   }
-  for (uint32_t s = 0; s < strip->strips; s++) {
+  const int stride = stride_of_strip(e);
+  const size_t together = (size_t)(NMK_LANES / stride);
+  for (size_t s = 0; s < strip->strips; s += together) {
     for (size_t first = 0; first < strip->tiles; first += NMK_LANES) {
-      const size_t left = strip->tiles - first;
-      const int count = left < NMK_LANES ? (int)left : NMK_LANES;
-      prefetch_block(e, s, first + 2 * NMK_LANES);
+      const size_t strips = strip->strips - s, tiles = strip->tiles - first;
+      const tile_block block = {
+        .strip = (uint32_t)s,
+        .strips = (uint32_t)(strips < together ? strips : together),
+        .first = (uint32_t)first,
+        .count = tiles < NMK_LANES ? (int)tiles : NMK_LANES,
+        .stride = stride,
+      };
+      prefetch_block(e, (uint32_t)s, first + 2 * NMK_LANES);
       block_state state = BLOCK_SUBNORMAL;
-      if (!e->is_wide) state = first_pass_any_float(e, s, (uint32_t)first, count);
-      if (state == BLOCK_SUBNORMAL) state = first_pass_any_double(e, s, (uint32_t)first, count);
+      if (!e->is_wide) state = first_pass_any_float(e, &block);
+      if (state == BLOCK_SUBNORMAL) state = first_pass_any_double(e, &block);
       if (state == BLOCK_NOT_FINITE) {
         sums->nonfinite = find_not_finite(plan, strip);
         return;
