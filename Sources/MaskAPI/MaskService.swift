@@ -109,9 +109,9 @@ public final class MaskService: RequestHandler {
       route: record?.route ?? "unanswered",
       status: completion.response?.status.code ?? 0,
       duration: completion.duration,
-      bodyBytes: completion.bytesIn
+      bodyBytes: completion.bytesIn,
+      work: record?.work
     )
-    if let work = record?.work { metrics.countSolve(work) }
     accessLog.write(completion, record)
   }
 }

@@ -70,7 +70,8 @@ private struct FieldComparison {
   }
 
   private mutating func next(is text: UnsafeRawBufferPointer) -> Bool {
-    guard rest.count > text.count, rest[text.count] == 0, rest.prefix(text.count).elementsEqual(text)
+    guard let known = rest.baseAddress, let given = text.baseAddress, rest.count > text.count,
+      rest[text.count] == 0, memcmp(known, given, text.count) == 0
     else { return false }
     rest = UnsafeRawBufferPointer(rebasing: rest[(text.count + 1)...])
     return true

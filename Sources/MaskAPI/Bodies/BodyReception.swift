@@ -76,10 +76,9 @@ final class BodyReception: BodyReceiver {
 extension Request {
   /// The encoding that the body is in; nil for none.
   func contentEncoding() throws(Problem) -> ContentEncoding? {
-    let fields = headers[values: .contentEncoding]
-    guard !fields.isEmpty else { return nil }
+    guard headers.contains(.contentEncoding) else { return nil }
     let tokens =
-      fields
+      headers[values: .contentEncoding]
       .flatMap { $0.split(separator: ",") }
       .map { $0.trimmingSpaces() }
       .filter { !$0.isEmpty && $0.lowercased() != "identity" }

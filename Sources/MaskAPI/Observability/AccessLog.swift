@@ -7,12 +7,19 @@ import Sparsity
 
 /// One line for each request that is over.
 struct AccessLog: Sendable {
-  let logger: Logger
+  private let logger: Logger
+  /// Asked for once: with each question the logger's handler would be copied.
+  private let leastLevel: Logger.Level
+
+  init(logger: Logger) {
+    self.logger = logger
+    leastLevel = logger.logLevel
+  }
 
   func write(_ completion: RequestCompletion, _ record: RequestRecord?) {
     let status = completion.response?.status.code
     let level: Logger.Level = (status ?? 0) >= 500 ? .warning : .info
-    guard level >= logger.logLevel else { return }
+    guard level >= leastLevel else { return }
     var fields: Logger.Metadata = [
       "method": "\(completion.method)",
       // Without the query: it is the client's, and may be long.

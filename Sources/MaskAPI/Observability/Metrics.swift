@@ -51,6 +51,17 @@ final class Metrics: Sendable {
     var bodyBytes = 0
     var certificateFailures = 0
 
+    /// Counts masks that were found, or were not proved as their method must.
+    mutating func add(_ work: RequestRecord.Work) {
+      guard let specification = work.specification else { return }
+      let labels = SolveLabels(method: specification.method, pattern: specification.pattern)
+      let m = specification.pattern.m
+      let area = specification.structure == .transposable ? m * m : m
+      solves[labels, default: Histogram()].observe(work.busy.seconds)
+      blocks[labels, default: 0] += work.rows * work.columns / area
+      if work.isCertificateBroken { certificateFailures += 1 }
+    }
+
     mutating func add(_ other: Values) {
       for (labels, histogram) in other.requests {
         requests[labels, default: Histogram()].add(histogram)
@@ -79,32 +90,21 @@ final class Metrics: Sendable {
 
   private let values = Sharded(count: 16, Values())
 
-  /// Counts a request that is over.
+  /// Counts a request that is over, and the work that it was.
   func countRequest(
     method: HTTPRequest.Method?,
     route: String,
     status: Int,
     duration: Duration,
-    bodyBytes: Int
+    bodyBytes: Int,
+    work: RequestRecord.Work?
   ) {
     let method = method.flatMap { Self.methods.contains($0) ? $0.rawValue : nil } ?? "other"
     let labels = RequestLabels(method: method, route: route, status: status)
     values.withLock { values in
       values.requests[labels, default: Histogram()].observe(duration.seconds)
       values.bodyBytes += bodyBytes
-    }
-  }
-
-  /// Counts a mask that was found, or was not proved as its method must.
-  func countSolve(_ work: RequestRecord.Work) {
-    guard let specification = work.specification else { return }
-    let labels = SolveLabels(method: specification.method, pattern: specification.pattern)
-    let m = specification.pattern.m
-    let area = specification.structure == .transposable ? m * m : m
-    values.withLock { values in
-      values.solves[labels, default: Histogram()].observe(work.busy.seconds)
-      values.blocks[labels, default: 0] += work.rows * work.columns / area
-      if work.isCertificateBroken { values.certificateFailures += 1 }
+      if let work { values.add(work) }
     }
   }
 

@@ -19,11 +19,13 @@ extension ReplyForm {
     for request: Request,
     among forms: [ReplyForm]
   ) throws(Problem) -> ReplyForm {
-    let fields = request.headers[values: .accept]
     // What clients of one purpose send.
-    if fields.count == 1, let form = ReplyForm(rawValue: fields[0]), forms.contains(form) {
+    if let field = request.headers[.accept], let form = ReplyForm(rawValue: field),
+      forms.contains(form)
+    {
       return form
     }
+    let fields = request.headers[values: .accept]
     let ranges =
       fields
       .flatMap { $0.split(separator: ",") }

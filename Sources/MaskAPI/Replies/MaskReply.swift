@@ -84,14 +84,11 @@ public struct MaskReply: Sendable {
   }
 
   private func binary(_ form: ReplyForm, _ bytes: [UInt8]) -> Response {
-    Response(
-      status: .ok,
-      headers: [
-        .contentType: form.rawValue,
-        .maskSummary: String(decoding: summary, as: UTF8.self),
-      ],
-      body: .bytes(bytes)
-    )
+    var fields = HTTPFields()
+    fields.reserveCapacity(8)
+    fields.append(HTTPField(name: .contentType, value: form.rawValue))
+    fields.append(HTTPField(name: .maskSummary, value: summary))
+    return Response(status: .ok, headers: fields, body: .bytes(bytes))
   }
 
   private func json(mask encoding: MaskEncoding?) -> [UInt8] {

@@ -5,18 +5,21 @@ import HTTPTypes
 extension HTTPField {
   /// A `Server-Timing` field: what a request spent its time on, in milliseconds to three places (the
   /// W3C's Server Timing).
-  static func serverTiming(_ shares: KeyValuePairs<String, Duration>) -> HTTPField {
-    var text = ""
-    text.reserveCapacity(80)
+  static func serverTiming(_ shares: KeyValuePairs<StaticString, Duration>) -> HTTPField {
+    var text: [UInt8] = []
+    text.reserveCapacity(96)
+    func put(_ part: StaticString) { part.withUTF8Buffer { text.append(contentsOf: $0) } }
+    func put(digit: Int) { text.append(UInt8(ascii: "0") + UInt8(digit % 10)) }
     for (name, duration) in shares {
-      if !text.isEmpty { text += ", " }
+      if !text.isEmpty { put(", ") }
       let microseconds = Int(duration.attoseconds / 1_000_000_000_000)
-      text += name
-      text += ";dur="
-      text += String(microseconds / 1000)
-      text += "."
-      // The thousand in front keeps the zeros.
-      text += String(1000 + microseconds % 1000).dropFirst()
+      put(name)
+      put(";dur=")
+      text.append(contentsOf: String(microseconds / 1000).utf8)
+      put(".")
+      put(digit: microseconds / 100)
+      put(digit: microseconds / 10)
+      put(digit: microseconds)
     }
     return HTTPField(name: .serverTiming, value: text)
   }

@@ -51,7 +51,7 @@ public struct Solution: Sendable {
   public init(
     layout: MaskLayout,
     mask: Mask,
-    outcomes: some Sequence<MaskOutcome>
+    outcomes: [MaskOutcome]
   ) throws(SolveError) {
     var total = MaskOutcome()
     for outcome in outcomes { total += outcome }

@@ -26,7 +26,9 @@ public struct JSONWriter: Sendable {
   private var needsComma = false
 
   /// Makes a writer with room for so many bytes.
-  public init(capacity: Int = 1024) {
+  ///
+  /// With the array's own header, 960 are the most that malloc hands out again at once.
+  public init(capacity: Int = 960) {
     bytes.reserveCapacity(capacity)
   }
 
