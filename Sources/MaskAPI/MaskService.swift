@@ -53,7 +53,7 @@ public final class MaskService: RequestHandler {
     let record = RequestRecord(
       id: RequestContext.identifier(of: request),
       route: route,
-      traceParent: request.headers[.traceParent],
+      traceParent: request.headers.single(.traceParent),
       count: active
     )
     let context = RequestContext(

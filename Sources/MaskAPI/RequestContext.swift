@@ -42,7 +42,7 @@ final class RequestContext: Sendable {
 
   /// The client's own identifier if it is one, else a new one.
   static func identifier(of request: Request) -> String {
-    if let given = request.headers[.requestID], !given.isEmpty, given.utf8.count <= 128,
+    if let given = request.headers.single(.requestID), !given.isEmpty, given.utf8.count <= 128,
       given.utf8.allSatisfy({ isIdentifierByte($0) })
     {
       return given
@@ -73,6 +73,20 @@ final class RequestContext: Sendable {
       true
     default: false
     }
+  }
+}
+
+extension HTTPFields {
+  /// The value of the one field of this name; nil where there is none, or more than one.
+  ///
+  /// Unlike the subscript, which joins what may be several values, it makes no text of its own.
+  func single(_ name: HTTPField.Name) -> String? {
+    var found: HTTPField?
+    for field in self where field.name == name {
+      guard found == nil else { return nil }
+      found = field
+    }
+    return found?.value
   }
 }
 

@@ -20,9 +20,7 @@ extension ReplyForm {
     among forms: [ReplyForm]
   ) throws(Problem) -> ReplyForm {
     // What clients of one purpose send.
-    if let field = request.headers[.accept], let form = ReplyForm(rawValue: field),
-      forms.contains(form)
-    {
+    if let form = request.headers.single(.accept).flatMap(ReplyForm.init), forms.contains(form) {
       return form
     }
     let fields = request.headers[values: .accept]

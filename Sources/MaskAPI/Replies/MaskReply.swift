@@ -87,7 +87,7 @@ public struct MaskReply: Sendable {
     var fields = HTTPFields()
     fields.reserveCapacity(8)
     fields.append(HTTPField(name: .contentType, value: form.rawValue))
-    fields.append(HTTPField(name: .maskSummary, value: summary))
+    fields.append(HTTPField(name: .maskSummary, value: String(decoding: summary, as: UTF8.self)))
     return Response(status: .ok, headers: fields, body: .bytes(bytes))
   }
 

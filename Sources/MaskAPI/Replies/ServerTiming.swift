@@ -21,6 +21,6 @@ extension HTTPField {
       put(digit: microseconds / 10)
       put(digit: microseconds)
     }
-    return HTTPField(name: .serverTiming, value: text)
+    return HTTPField(name: .serverTiming, value: String(decoding: text, as: UTF8.self))
   }
 }

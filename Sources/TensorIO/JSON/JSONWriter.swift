@@ -45,9 +45,7 @@ public struct JSONWriter: Sendable {
 
   /// Writes the name of the next member.
   public mutating func name(_ name: String) {
-    separate()
-    quote(name)
-    bytes.append(UInt8(ascii: ":"))
+    quote(name, end: UInt8(ascii: ":"))
     needsComma = false
   }
 
@@ -61,30 +59,27 @@ public struct JSONWriter: Sendable {
 
   /// Writes a string, escaping only what must be.
   public mutating func value(_ value: String) {
-    separate()
     quote(value)
   }
 
   /// Writes an integer.
   public mutating func value(_ value: some BinaryInteger) {
-    separate()
     guard let number = Int64(exactly: value) else {
+      separate()
       bytes.append(contentsOf: String(value).utf8)
       return
     }
-    put { NumberText.write(number, to: $0) }
+    put(NumberText.maximumLength) { NumberText.write(number, to: $0) }
   }
 
   /// Writes the shortest number that reads back as this very Double; null if it is not finite.
   public mutating func value(_ value: Double) {
-    separate()
-    put { NumberText.write(value, to: $0) }
+    put(NumberText.maximumLength) { NumberText.write(value, to: $0) }
   }
 
   /// Writes the shortest number that reads back as this very Float; null if it is not finite.
   public mutating func value(_ value: Float) {
-    separate()
-    put { NumberText.write(value, to: $0) }
+    put(NumberText.maximumLength) { NumberText.write(value, to: $0) }
   }
 
   /// Writes bytes as a base64 string.
@@ -155,26 +150,40 @@ public struct JSONWriter: Sendable {
     )
   }
 
-  /// Appends the text of a number, of which `write` returns the length.
-  private mutating func put(_ write: (UnsafeMutablePointer<UInt8>) -> Int) {
-    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: NumberText.maximumLength) { text in
-      guard let start = text.baseAddress else { return }
-      let length = write(start)
-      bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[..<length]))
-    }
-  }
-
-  private mutating func quote(_ text: String) {
-    bytes.append(UInt8(ascii: "\""))
-    var text = text
-    text.withUTF8 { utf8 in
-      if utf8.contains(where: Self.mustEscape) {
-        for byte in utf8 { putEscaped(byte) }
-      } else {
-        bytes.append(contentsOf: utf8)
+  /// Appends a value of at most `capacity` bytes, of which `write` returns the number.
+  private mutating func put(_ capacity: Int, _ write: (UnsafeMutablePointer<UInt8>) -> Int) {
+    let comma = needsComma ? 1 : 0
+    bytes.append(addingCapacity: capacity + 1) { span in
+      span.withUnsafeMutableBufferPointer { room, count in
+        guard let start = room.baseAddress else { return }
+        start[count] = UInt8(ascii: ",")
+        count += comma + write(start + count + comma)
       }
     }
-    bytes.append(UInt8(ascii: "\""))
+    needsComma = true
+  }
+
+  /// Writes a string, and behind it a byte if there is one to be.
+  private mutating func quote(_ text: String, end: UInt8? = nil) {
+    var text = text
+    text.withUTF8 { utf8 in
+      guard !utf8.contains(where: Self.mustEscape) else {
+        separate()
+        bytes.append(UInt8(ascii: "\""))
+        for byte in utf8 { putEscaped(byte) }
+        bytes.append(UInt8(ascii: "\""))
+        if let end { bytes.append(end) }
+        return
+      }
+      put(utf8.count + 3) { target in
+        target[0] = UInt8(ascii: "\"")
+        if let source = utf8.baseAddress { (target + 1).update(from: source, count: utf8.count) }
+        target[utf8.count + 1] = UInt8(ascii: "\"")
+        guard let end else { return utf8.count + 2 }
+        target[utf8.count + 2] = end
+        return utf8.count + 3
+      }
+    }
   }
 
   private static func mustEscape(_ byte: UInt8) -> Bool {
