@@ -48,6 +48,11 @@ def test_repeated_names_in_the_query(service):
     expect_problem(service.json("/v1/masks?n=1", PLAIN), 400, "/n", "query", "body")
 
 
+def test_thousands_of_query_parameters(service):
+    many = "&".join(f"x{index}=1" for index in range(2000))
+    expect_problem(service.send("POST", f"/v1/masks?{many}", b"{}"), 400, None, "64 parameters")
+
+
 @pytest.mark.parametrize("query", ["n=2&m=4&x=%zz", "n=2&m=4&%ff=1", "n=%2", "n=2&m=4&x=%00"])
 def test_queries_that_cannot_be_decoded(service, query):
     # By urllib, because `requests` would repair them.

@@ -170,6 +170,42 @@ struct ExactKernelTests {
     }
   }
 
+  @Test(
+    "Short strips that share a block are solved as each by itself",
+    arguments: [WeightKind.normal, .ternary, .lognormal10]
+  )
+  func shortStrips(_ kind: WeightKind) throws {
+    for (n, m) in [(1, 2), (2, 3), (2, 4), (3, 6), (4, 8), (5, 12), (8, 16)] {
+      let pattern = try Pattern(n: n, m: m)
+      for tileCount in 1...18 {
+        // No entry, or some, behind the last tile.
+        let columns = tileCount * m + tileCount % m
+        let stripCount = 1 + (tileCount * 5 + m) % 9
+        let seed = UInt64(1000 * m + tileCount)
+        let values = kind.matrix(rows: stripCount * m, columns: columns, seed: seed)
+        let label = "\(kind) \(pattern), \(stripCount) strips of \(tileCount), seed \(seed)"
+        let strips = Strips(values, .float32, columns: columns)
+        try check(strips, pattern, label)
+        for set in Self.sets {
+          let kernels = try Self.kernels(pattern, .exactly, set)
+          let together = try strips.solve(pattern, .exactly, with: kernels)
+          let settled = kernels.settledTileCounts
+          var masks: [UInt8] = []
+          var sum = [UInt64](repeating: 0, count: settled.count)
+          for strip in 0..<stripCount {
+            let range = (strip * m * columns)..<((strip + 1) * m * columns)
+            let alone = try Strips(Array(values[range]), .float32, columns: columns)
+              .solve(pattern, .exactly, with: kernels)
+            masks += alone.mask.bytes
+            for pass in sum.indices { sum[pass] += kernels.settledTileCounts[pass] }
+          }
+          #expect(together.mask.bytes == masks, "\(label) \(set)")
+          #expect(settled == sum, "\(label) \(set)")
+        }
+      }
+    }
+  }
+
   @Test("Large tiles too", arguments: WeightKind.allCases)
   func large(_ kind: WeightKind) throws {
     for (n, m) in [(16, 32), (8, 32), (1, 32), (13, 31), (32, 64), (1, 64), (63, 64), (20, 37)] {
