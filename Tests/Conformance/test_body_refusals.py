@@ -48,8 +48,8 @@ def test_repeated_names_in_the_query(service):
     expect_problem(service.json("/v1/masks?n=1", PLAIN), 400, "/n", "query", "body")
 
 
-def test_thousands_of_query_parameters(service):
-    many = "&".join(f"x{index}=1" for index in range(2000))
+def test_more_query_parameters_than_there_are(service):
+    many = "&".join(f"x{index}=1" for index in range(100))
     expect_problem(service.send("POST", f"/v1/masks?{many}", b"{}"), 400, None, "64 parameters")
 
 

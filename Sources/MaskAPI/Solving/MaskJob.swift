@@ -42,7 +42,7 @@ final class MaskJob: @unchecked Sendable {
   private let pooledBands = Atomic(0)
   private let isCancelled = Atomic<Bool>(false)
 
-  private var buffer: BandBuffer?
+  private var buffer: BandMemory.Block?
   private var filled = 0
   private var nextBand = 0
   private var isTimedOut = false
@@ -51,21 +51,10 @@ final class MaskJob: @unchecked Sendable {
   /// The time that it has solved bands by itself.
   private var helped = Duration.zero
 
-  /// The memory of one band.
-  private struct BandBuffer: @unchecked Sendable {
-    // Sendable although it holds a pointer: it is filled by one thread, handed over, and read by
-    // another.
-    let base: UnsafeMutableRawPointer
-
-    init(byteCount: Int) { base = .allocate(byteCount: max(1, byteCount), alignment: 64) }
-
-    func deallocate() { base.deallocate() }
-  }
-
   private struct State {
     var outcomes: [MaskOutcome?]
     var failure: (band: Int, error: SolveError)?
-    var idleBuffers: [BandBuffer] = []
+    var idleBuffers: [BandMemory.Block] = []
     var busy = Duration.zero
   }
 
@@ -104,9 +93,9 @@ final class MaskJob: @unchecked Sendable {
   }
 
   deinit {
-    buffer?.deallocate()
+    if let buffer { pool.bands.put(buffer) }
     state.withLock { state in
-      for idle in state.idleBuffers { idle.deallocate() }
+      for idle in state.idleBuffers { pool.bands.put(idle) }
     }
   }
 
@@ -200,7 +189,7 @@ final class MaskJob: @unchecked Sendable {
     MatrixView(base: base, dataType: dataType, rows: rows, columns: layout.columns)
   }
 
-  private func bandBuffer() throws(Failure) -> BandBuffer {
+  private func bandBuffer() throws(Failure) -> BandMemory.Block {
     if let buffer { return buffer }
     try takeSlot()
     let next = takeBuffer()
@@ -208,9 +197,9 @@ final class MaskJob: @unchecked Sendable {
     return next
   }
 
-  private func takeBuffer() -> BandBuffer {
+  private func takeBuffer() -> BandMemory.Block {
     let idle = state.withLock { $0.idleBuffers.popLast() }
-    return idle ?? BandBuffer(byteCount: Self.bandByteCount(layout, dataType))
+    return idle ?? pool.bands.take(Self.bandByteCount(layout, dataType))
   }
 
   private func size(ofBand band: Int) -> Int {
@@ -219,7 +208,7 @@ final class MaskJob: @unchecked Sendable {
 
   // MARK: Working
 
-  private func submit(_ band: Int, _ rows: MatrixView, recycling used: BandBuffer?) {
+  private func submit(_ band: Int, _ rows: MatrixView, recycling used: BandMemory.Block?) {
     if slots == nil {
       work(band, rows, recycling: used)
       return
@@ -252,7 +241,7 @@ final class MaskJob: @unchecked Sendable {
 
   /// Solves a band, gives back its memory and its slot, and returns the time that it took.
   @discardableResult
-  private func work(_ band: Int, _ rows: MatrixView, recycling used: BandBuffer?) -> Duration {
+  private func work(_ band: Int, _ rows: MatrixView, recycling used: BandMemory.Block?) -> Duration {
     let duration = solve(band, rows)
     if let used { state.withLock { $0.idleBuffers.append(used) } }
     slots?.signal()

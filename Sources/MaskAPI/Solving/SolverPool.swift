@@ -29,6 +29,8 @@ final class SolverPool: Sendable {
   let threadCount: Int
   /// The solvers that workers share.
   let solvers = SolverCache()
+  /// The memory that bands are received into.
+  let bands = BandMemory()
 
   /// One entry for each piece that waits: a lane with many of them comes round again and again.
   private let rotation = Mutex<Rotation>(Rotation())
