@@ -50,7 +50,7 @@ def binary_bodies():
     with nmmask() as (port, _):
         for n, m, limit in [(2, 4, 1.5), (4, 8, 2.5)]:
             ratios, tails = [], []
-            for _ in range(5):
+            for _ in range(15):
                 plain = read_only(body)
                 status, _, reply, total, tail = post(
                     port, f"/v1/masks?n={n}&m={m}&rows=8192&columns=8192&dtype=F32", body,

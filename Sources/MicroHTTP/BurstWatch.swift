@@ -6,7 +6,7 @@
 /// good. A few clients are no burst: their next requests want the memory again.
 struct BurstWatch {
   /// The connections, open at a time, that make a burst.
-  static let size = 16
+  static let size = 64
   /// The looks in a row that must see few of them.
   static let patience = 3
 
