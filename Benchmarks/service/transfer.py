@@ -92,7 +92,7 @@ def json_bodies():
         ours, theirs, theirs_orjson = [], [], []
         calls = [(port, "/v1/masks", ours), (other, "/parse", theirs),
                  (other, "/parse-orjson", theirs_orjson)]
-        for round in range(WARM_UP + 7):
+        for round in range(WARM_UP + 15):
             for address, path, times in calls:
                 # Python goes on freeing what a request made, for tens of milliseconds after its answer.
                 time.sleep(0.2)

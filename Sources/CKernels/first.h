@@ -52,11 +52,14 @@ NMK_INLINE int FN(coarse_unit)(
   for (int i = 0; i < m; i++) {
     const REAL *row = weights + i * width + lane * pitch;
     for (int j = 0; j < pitch; j++) {
-      const float x = (float)row[j] * factor, shifted = x + magic;
+      /* Such a double is no multiple of the unit, and may be subnormal in float32, with which some
+         processors take a hundred times as long. */
+      const REAL w = sizeof(REAL) == 8 && row[j] < (REAL)0x1p-60 ? 0 : row[j];
+      const float x = (float)w * factor, shifted = x + magic;
       uint32_t bits;
       memcpy(&bits, &shifted, 4);
       all |= bits;
-      exact &= (shifted - magic == x) & ((REAL)(float)row[j] == row[j]);
+      exact &= (shifted - magic == x) & ((REAL)(float)w == row[j]);
     }
   }
   if (!exact) return UNIT_UNKNOWN;

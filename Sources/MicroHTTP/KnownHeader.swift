@@ -41,8 +41,9 @@ struct KnownHeader: Sendable {
   ///
   /// - Complexity: O(bytes of the header), without an allocation.
   func isRepeated(in header: LibraryHeader, method: String, target: String?) -> Bool {
-    guard request.target == target, request.method.rawValue == method,
-      isHTTP10 == header.isHTTP10
+    // By bytes: two texts that Unicode holds equivalent are equal as strings.
+    guard let target, request.target.utf8.elementsEqual(target.utf8),
+      request.method.rawValue == method, isHTTP10 == header.isHTTP10
     else { return false }
     return fields.withUnsafeBytes { fields in
       var comparison = FieldComparison(
@@ -66,7 +67,8 @@ private struct FieldComparison {
   var isSame = true
 
   mutating func compare(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
-    isSame = isSame && placement.takes(name: name, value: value) && next(is: name) && next(is: value)
+    isSame =
+      isSame && placement.takes(name: name, value: value) && next(is: name) && next(is: value)
   }
 
   private mutating func next(is text: UnsafeRawBufferPointer) -> Bool {

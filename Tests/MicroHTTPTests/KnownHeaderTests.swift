@@ -37,8 +37,22 @@ struct KnownHeaderTests {
       let client = try RawClient(port: server.port)
       for length in [3, 3, 5, 3, 30, 0, 3] {
         let body = String(repeating: "x", count: length)
-        try client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: \(length)\r\n\r\n\(body)")
+        try client.send(
+          "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: \(length)\r\n\r\n\(body)"
+        )
         #expect(try client.answer().text == body)
+      }
+    }
+  }
+
+  @Test func targetsThatAreEquivalentAreNotTheSame() throws {
+    try withServer { server, _ in
+      let client = try RawClient(port: server.port)
+      // é in one character and in two.
+      for name in ["\u{e9}", "e\u{301}", "\u{e9}"] {
+        try client.send("GET /inspect?name=\(name) HTTP/1.1\r\nHost: a\r\n\r\n")
+        let text = try client.answer().text
+        #expect(Array(text.utf8).firstRange(of: Array("query name=\(name)\n".utf8)) != nil)
       }
     }
   }
@@ -63,7 +77,8 @@ struct KnownHeaderTests {
     let bytes = Array(Self.header.utf8)
     var edits: [[UInt8]] = []
     for position in bytes.indices {
-      let before = Array(bytes[..<position]), after = Array(bytes[(position + 1)...])
+      let before = Array(bytes[..<position])
+      let after = Array(bytes[(position + 1)...])
       edits.append(before + after)
       for byte in Array("\0\r\n :%/2aA".utf8) {
         edits.append(before + [byte] + after)

@@ -290,6 +290,8 @@ final class MatrixBody: BodyConsumer {
 extension Request {
   /// The type and subtype of the Content-Type, in lower case.
   var mediaType: String? {
-    headers.single(.contentType)?.split(separator: ";").first.map { $0.trimmingSpaces().lowercased() }
+    headers.single(.contentType)?.split(separator: ";").first.map {
+      $0.trimmingSpaces().lowercased()
+    }
   }
 }

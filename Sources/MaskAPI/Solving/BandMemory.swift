@@ -15,6 +15,7 @@ final class BandMemory: Sendable {
     // another.
     let base: UnsafeMutableRawPointer
     fileprivate let byteCount: Int
+    fileprivate let isMapped: Bool
   }
 
   private struct Idle {
@@ -42,10 +43,19 @@ final class BandMemory: Sendable {
   ///
   /// The process ends where there is none, as with every other allocation.
   func take(_ byteCount: Int) -> Block {
-    guard byteCount >= Self.leastMapped else {
-      return Block(base: .allocate(byteCount: max(1, byteCount), alignment: 64), byteCount: byteCount)
+    if byteCount >= Self.leastMapped {
+      if let block = takeIdle(byteCount) { return block }
+      let area = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+      if let area, area != MAP_FAILED {
+        return Block(base: area, byteCount: byteCount, isMapped: true)
+      }
     }
-    let used = idle.withLock { idle -> Block? in
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: max(1, byteCount), alignment: 64)
+    return Block(base: memory, byteCount: byteCount, isMapped: false)
+  }
+
+  private func takeIdle(_ byteCount: Int) -> Block? {
+    idle.withLock { idle in
       // Not one that is much too large: it would lie idle in a request for little.
       let fits = idle.blocks.lastIndex { (byteCount...(2 * byteCount)).contains($0.byteCount) }
       guard let fits else { return nil }
@@ -53,17 +63,11 @@ final class BandMemory: Sendable {
       idle.byteCount -= block.byteCount
       return block
     }
-    if let used { return used }
-    let area = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-    guard let area, area != MAP_FAILED else {
-      fatalError("There is no memory for a band of \(byteCount) bytes.")
-    }
-    return Block(base: area, byteCount: byteCount)
   }
 
   /// Takes back a block.
   func put(_ block: Block) {
-    guard block.byteCount >= Self.leastMapped else { return block.base.deallocate() }
+    guard block.isMapped else { return block.base.deallocate() }
     let isKept = idle.withLock { idle in
       guard idle.byteCount + block.byteCount <= Self.maximumIdle else { return false }
       idle.blocks.append(block)

@@ -241,7 +241,8 @@ final class MaskJob: @unchecked Sendable {
 
   /// Solves a band, gives back its memory and its slot, and returns the time that it took.
   @discardableResult
-  private func work(_ band: Int, _ rows: MatrixView, recycling used: BandMemory.Block?) -> Duration {
+  private func work(_ band: Int, _ rows: MatrixView, recycling used: BandMemory.Block?) -> Duration
+  {
     let duration = solve(band, rows)
     if let used { state.withLock { $0.idleBuffers.append(used) } }
     slots?.signal()
