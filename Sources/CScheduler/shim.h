@@ -4,11 +4,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Asks for time slices of `nanoseconds` for the calling thread. Policy, nice value and share of the
-   processor stay the same, but a thread that wakes up waits less for this one. Linux 6.12 and later
-   do it for ordinary threads; elsewhere the wish has no effect. glibc 2.36 has no wrapper for these
-   system calls; the layout is the first version of sched(7)'s sched_attr. */
-static inline void scheduler_set_slice(uint64_t nanoseconds) {
+/* SCHED_BATCH of sched(7), which <sched.h> has under _GNU_SOURCE only. */
+enum { scheduler_batch = 3 };
+
+/* Makes the calling thread one of batch work, with time slices of `nanoseconds`: when it wakes up it
+   does not drive out a thread that is running, and a thread that wakes up waits less for it. Nice
+   value and share of the processor stay the same. Linux 6.12 and later set slices for such threads;
+   elsewhere that part has no effect. glibc 2.36 has no wrapper for these system calls; the layout is
+   the first version of sched(7)'s sched_attr. */
+static inline void scheduler_set_batch(uint64_t nanoseconds) {
   struct {
     uint32_t size, policy;
     uint64_t flags;
@@ -17,6 +21,7 @@ static inline void scheduler_set_slice(uint64_t nanoseconds) {
     uint64_t runtime, deadline, period;
   } attributes = {0};
   if (syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) != 0) return;
+  attributes.policy = scheduler_batch;
   attributes.runtime = nanoseconds;
   syscall(SYS_sched_setattr, 0, &attributes, 0);
 }

@@ -73,9 +73,11 @@ final class SolverPool: Sendable {
   }
 
   private func work() {
-    // The least that Linux gives. With its usual 3 ms, a thread that answers /healthz may wait for a
-    // tick of the clock longer, beside solvers that are busy for good.
-    scheduler_set_slice(100_000)
+    // A worker that wakes up for a band would otherwise drive out the thread that reads the next
+    // one, or the client that sends it. The slice is the least that Linux gives: with its usual 3 ms,
+    // a thread that answers /healthz may wait for a tick of the clock longer, beside solvers that
+    // are busy for good.
+    scheduler_set_batch(100_000)
     while true {
       available.wait()
       guard let lane = rotation.withLock({ $0.next() }) else {
