@@ -103,9 +103,10 @@ def json_bodies():
                     times.append(total)
     rate = len(text) / median(ours) / 1e6
     report(f"JSON of {len(text) / 1e6:.1f} MB", f"{rate:.0f} MB/s", ">= 400 MB/s", rate >= 400)
-    ratio = median(theirs) / median(ours)
+    # In turns, as everywhere here.
+    ratio = median([their / our for their, our in zip(theirs, ours)])
     report("JSON, FastAPI that only parses it takes", f"{ratio:.1f} x", ">= 15 x", ratio >= 15)
-    ratio = median(theirs_orjson) / median(ours)
+    ratio = median([their / our for their, our in zip(theirs_orjson, ours)])
     print(f"       with orjson in the place of pydantic: {ratio:.1f} x")
 
 
