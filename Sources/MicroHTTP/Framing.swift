@@ -20,8 +20,9 @@ struct Framing {
   init(_ header: LibraryHeader) throws(TransportRefusal) {
     let isHTTP10 = header.isHTTP10
     var collector = FieldCollector(placement: FieldPlacement(end: header.requestLineEnd))
-    withUnsafeMutablePointer(to: &collector) { collector in
-      _ = MHD_get_connection_values_n(header.handle, .HEADER_KIND, collectField, collector)
+    header.forEachField { name, value in
+      collector.append(name: name, value: value)
+      return true
     }
     guard !collector.isMalformed, collector.placement.reaches(header.end) else {
       throw .malformedHeader
@@ -78,6 +79,34 @@ struct LibraryHeader {
   var size: Int { microhttp_header_size(handle) }
   var requestLineEnd: UnsafeRawPointer { UnsafeRawPointer(version + strlen(version)) }
   var end: UnsafeRawPointer { UnsafeRawPointer(method + size) }
+
+  /// Calls `body` with the name and the value of each field, in their order, until it returns false.
+  func forEachField(_ body: FieldVisitor) {
+    withoutActuallyEscaping(body) { body in
+      var body = body
+      withUnsafeMutablePointer(to: &body) { body in
+        _ = MHD_get_connection_values_n(handle, .HEADER_KIND, visitField, body)
+      }
+    }
+  }
+}
+
+typealias FieldVisitor = (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Bool
+
+private func visitField(
+  context: UnsafeMutableRawPointer?,
+  kind: MHD_ValueKind,
+  name: UnsafePointer<CChar>?,
+  nameSize: Int,
+  value: UnsafePointer<CChar>?,
+  valueSize: Int
+) -> MHD_Result {
+  guard let visitor = context?.assumingMemoryBound(to: FieldVisitor.self) else { return .NO }
+  let goesOn = visitor.pointee(
+    UnsafeRawBufferPointer(start: name, count: nameSize),
+    UnsafeRawBufferPointer(start: value, count: valueSize)
+  )
+  return goesOn ? .YES : .NO
 }
 
 /// Where the library has put the fields of a header, which tells whether it read them well.
@@ -143,20 +172,4 @@ private struct FieldCollector {
     if name == .transferEncoding { encodingLength = rawLength }
     fields.append(HTTPField(name: name, value: value))
   }
-}
-
-private func collectField(
-  context: UnsafeMutableRawPointer?,
-  kind: MHD_ValueKind,
-  name: UnsafePointer<CChar>?,
-  nameSize: Int,
-  value: UnsafePointer<CChar>?,
-  valueSize: Int
-) -> MHD_Result {
-  guard let collector = context?.assumingMemoryBound(to: FieldCollector.self) else { return .NO }
-  collector.pointee.append(
-    name: UnsafeRawBufferPointer(start: name, count: nameSize),
-    value: UnsafeRawBufferPointer(start: value, count: valueSize)
-  )
-  return .YES
 }

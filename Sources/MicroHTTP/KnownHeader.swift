@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-internal import CMicroHTTPD
 internal import Glibc
 internal import HTTPTypes
 
@@ -50,8 +49,9 @@ struct KnownHeader: Sendable {
         rest: fields,
         placement: FieldPlacement(end: header.requestLineEnd)
       )
-      withUnsafeMutablePointer(to: &comparison) { comparison in
-        _ = MHD_get_connection_values_n(header.handle, .HEADER_KIND, compareField, comparison)
+      header.forEachField { name, value in
+        comparison.compare(name: name, value: value)
+        return comparison.isSame
       }
       return comparison.isSame && comparison.rest.isEmpty
         && comparison.placement.reaches(header.end)
@@ -78,20 +78,4 @@ private struct FieldComparison {
     rest = UnsafeRawBufferPointer(rebasing: rest[(text.count + 1)...])
     return true
   }
-}
-
-private func compareField(
-  context: UnsafeMutableRawPointer?,
-  kind: MHD_ValueKind,
-  name: UnsafePointer<CChar>?,
-  nameSize: Int,
-  value: UnsafePointer<CChar>?,
-  valueSize: Int
-) -> MHD_Result {
-  guard let comparison = context?.assumingMemoryBound(to: FieldComparison.self) else { return .NO }
-  comparison.pointee.compare(
-    name: UnsafeRawBufferPointer(start: name, count: nameSize),
-    value: UnsafeRawBufferPointer(start: value, count: valueSize)
-  )
-  return comparison.pointee.isSame ? .YES : .NO
 }
